@@ -5,4 +5,4 @@ libcommon_a_SOURCES += \
 	%D%/crc.c %D%/crc.h %D%/fdio.c %D%/fdio.h %D%/scratch.c %D%/scratch.h \
 	%D%/pool.c %D%/pool.h %D%/shm.c %D%/shm.h %D%/proctitle.c \
 	%D%/proctitle.h %D%/log.c %D%/log.h %D%/loop.c %D%/loop.h \
-	%D%/workq.c %D%/workq.h
+	%D%/wire.h %D%/workq.c %D%/workq.h
