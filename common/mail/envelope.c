@@ -12,7 +12,7 @@
 
 #include "common/base/wire.h"
 
-#define VERSION 1u
+#define ENVELOPE_VERSION 1u
 #define RECIPIENT_FIXED 13u	/* id, notify, two lengths */
 
 enum tag { TAG_ENVID = 1, TAG_GROUP, TAG_BINDING, TAG_CONTEXT };
@@ -29,7 +29,7 @@ put_tagged(struct buf *b, enum tag tag, struct slice s)
 void
 envelope_encode(const struct envelope *e, struct buf *b)
 {
-	wire_put_u8(b, VERSION);
+	wire_put_u8(b, ENVELOPE_VERSION);
 	wire_put_u8(b, e->protocol);
 	wire_put_u8(b, e->class);
 	wire_put_u8(b, 0);
@@ -107,7 +107,7 @@ envelope_decode(struct slice bytes, struct scratch *s, struct envelope *e)
 	struct wire_r r = wire_reader(bytes);
 
 	memset(e, 0, sizeof *e);
-	if (wire_u8(&r) != VERSION) {
+	if (wire_u8(&r) != ENVELOPE_VERSION) {
 		return false;
 	}
 	e->protocol = wire_u8(&r);

@@ -9,7 +9,7 @@
 
 #include "common/base/wire.h"
 
-#define VERSION 1u
+#define EVENT_VERSION 1u
 
 void
 event_encode(const struct event *e, struct buf *b)
@@ -17,7 +17,7 @@ event_encode(const struct event *e, struct buf *b)
 	struct slice reply = e->reply;
 
 	reply.len = EC_MIN(reply.len, (size_t)EVENT_REPLY_MAX);
-	wire_put_u8(b, VERSION);
+	wire_put_u8(b, EVENT_VERSION);
 	wire_put_u8(b, e->kind);
 	wire_put_u8(b, e->flags);
 	wire_put_u8(b, e->stage);
@@ -49,7 +49,7 @@ event_decode(struct slice bytes, struct event *e)
 	struct wire_r r = wire_reader(bytes);
 
 	memset(e, 0, sizeof *e);
-	if (wire_u8(&r) != VERSION) {
+	if (wire_u8(&r) != EVENT_VERSION) {
 		return false;
 	}
 	e->kind = wire_u8(&r);
