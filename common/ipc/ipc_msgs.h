@@ -94,7 +94,8 @@ X(READY, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_DELIVERER), \
 X(PULL, ROLE_BIT(ROLE_DELIVERER), ROLE_BIT(ROLE_SPOOLER), \
   "u32 queue, u32 credit: transactions that may be outstanding") \
 X(WORK, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_DELIVERER), \
-  "u64 work, u32 queue, u16 slot, u32 envelope flags, u64 size, u8 extents, " \
+  "u64 work, u32 queue, u32 left (still active in the queue), u16 slot, " \
+  "u32 envelope flags, u64 size, u8 extents, " \
   "per extent u32 handle, u32 offset, u32 length; bytes sender, bytes envid, " \
   "u16 recipients, per recipient u64 id, u8 notify, bytes addr, bytes orcpt") \
 X(OUTCOME, ROLE_BIT(ROLE_DELIVERER), ROLE_BIT(ROLE_SPOOLER), \

@@ -31,6 +31,7 @@ enum worker_fd {
 	WORKER_FD_BUDGET,
 	WORKER_FD_STAGE,
 	WORKER_FD_LOG,		/* log lines, one a packet */
+	WORKER_FD_LOG_IN,	/* the logger alone: where those lines arrive */
 	WORKER_FD_COUNT		/* the first free number */
 };
 
