@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-libcommon_a_SOURCES += %D%/address.h
-libcommon_a_SOURCES += %D%/dot.h
+libcommon_a_SOURCES += %D%/address.c %D%/address.h
+libcommon_a_SOURCES += %D%/dot.c %D%/dot.h
 libcommon_a_SOURCES += %D%/envelope.c %D%/envelope.h
 libcommon_a_SOURCES += %D%/event.c %D%/event.h
 libcommon_a_SOURCES += %D%/msgid.c %D%/msgid.h
-libcommon_a_SOURCES += %D%/reply.h
-libcommon_a_SOURCES += %D%/smtp_line.h
+libcommon_a_SOURCES += %D%/reply.c %D%/reply.h
+libcommon_a_SOURCES += %D%/smtp_line.c %D%/smtp_line.h
