@@ -46,7 +46,7 @@ struct dsn_recipient {
 	enum dsn_action action;
 	uint16_t code;		/* SMTP reply code, 0 if none */
 	struct slice status;	/* "5.1.1"; empty: from reply, then code */
-	struct slice reply;	/* one line or several, code in front */
+	struct slice reply;	/* event.reply: one line, escaped */
 	struct slice remote_name, remote_ip;	/* empty: unknown */
 	uint64_t last_attempt_us;	/* wall time, 0: unknown */
 	uint64_t retry_until_us;	/* DSN_DELAYED, 0: unknown */

@@ -22,10 +22,9 @@
 enum esc_how {
 	ESC_TEXT,	/* .meta values, replies, consoles */
 	ESC_LOCAL,	/* local parts in @-joined logs: '@' becomes \@ too */
-	ESC_HEADER,	/* comments and addresses of a header: blanks and
-			 * ()<>[]... that could end or start something are
-			 * \xHH too; ESC_HEADER leaves brackets and colons of
-			 * address literals alone */
+	ESC_HEADER,	/* words in a header: blanks, quotes, ()<>,; are \xHH
+			 * too, so that nothing can end or forge a clause */
+	ESC_AGAIN,	/* text escaped before: backslashes stand */
 	ESC_STYLES
 };
 

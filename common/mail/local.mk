@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 libcommon_a_SOURCES += \
 	%D%/msgid.c %D%/msgid.h %D%/envelope.c %D%/envelope.h \
-	%D%/event.c %D%/event.h %D%/esc.h %D%/date.h %D%/received.h \
-	%D%/mime_scan.h
+	%D%/event.c %D%/event.h %D%/esc.c %D%/esc.h %D%/date.c %D%/date.h \
+	%D%/received.c %D%/received.h %D%/mime_scan.c %D%/mime_scan.h
