@@ -111,7 +111,7 @@ on_fd(evutil_socket_t fd, short what, void *arg)
 	struct loop_fd *f = arg;
 
 	(void)fd;
-	/* The first callback of a turn tells the time for all of it. */
+	/* The turn's time is that after the wait, not before it. */
 	f->loop->now_us = clock_mono_us();
 	f->fn(f->arg, (what & EV_READ ? LOOP_READ : 0) |
 	    (what & EV_WRITE ? LOOP_WRITE : 0));
@@ -159,12 +159,14 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	t->loop->now_us = clock_mono_us();
 	t->fn(t->arg);
 }
 
 void
 loop_timer_init(struct loop_timer *t, struct loop *l, loop_fn fn, void *arg)
 {
+	t->loop = l;
 	t->fn = fn;
 	t->arg = arg;
 	event_assign(&t->ev, l->base, -1, 0, on_timer, t);

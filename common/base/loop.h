@@ -38,6 +38,7 @@ struct loop_fd {
 };
 
 struct loop_timer {
+	struct loop *loop;
 	struct event ev;
 	loop_fn fn;
 	void *arg;
