@@ -8,5 +8,6 @@ libcommon_a_SOURCES += %D%/event.c %D%/event.h
 libcommon_a_SOURCES += %D%/mime_scan.c %D%/mime_scan.h
 libcommon_a_SOURCES += %D%/msgid.c %D%/msgid.h
 libcommon_a_SOURCES += %D%/received.c %D%/received.h
+libcommon_a_SOURCES += %D%/reject.c %D%/reject.h
 libcommon_a_SOURCES += %D%/reply.c %D%/reply.h
 libcommon_a_SOURCES += %D%/smtp_line.c %D%/smtp_line.h
