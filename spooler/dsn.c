@@ -172,6 +172,15 @@ put_part(struct maker *m, const char *type, bool is_8bit)
 	put_line(m, "");
 }
 
+/* RFC 5321 4.1.3: the colon tells the family. */
+static void
+put_literal(struct maker *m, struct slice ip)
+{
+	buf_puts(m->b, slice_find(ip, ':') >= 0 ? "[IPv6:" : "[");
+	esc_add(m->b, ip, ESC_HEADER, 64);
+	buf_putc(m->b, ']');
+}
+
 static void
 put_text_recipient(struct maker *m, const struct dsn_recipient *t)
 {
@@ -184,9 +193,8 @@ put_text_recipient(struct maker *m, const struct dsn_recipient *t)
 		buf_puts(m->b, "    ");
 		esc_add(m->b, t->remote_name, ESC_HEADER, 255);
 		if (t->remote_ip.len > 0) {
-			buf_puts(m->b, t->remote_name.len > 0 ? " [" : "[");
-			esc_add(m->b, t->remote_ip, ESC_HEADER, 64);
-			buf_putc(m->b, ']');
+			buf_puts(m->b, t->remote_name.len > 0 ? " " : "");
+			put_literal(m, t->remote_ip);
 		}
 		put_line(m, t->reply.len > 0 ? " said:" : "");
 	}
@@ -298,9 +306,7 @@ put_remote(struct maker *m, const struct dsn_recipient *t)
 	if (t->remote_name.len > 0) {
 		esc_add(m->b, t->remote_name, ESC_HEADER, 255);
 	} else {
-		buf_putc(m->b, '[');
-		esc_add(m->b, t->remote_ip, ESC_HEADER, 64);
-		buf_putc(m->b, ']');
+		put_literal(m, t->remote_ip);
 	}
 	put_line(m, "");
 }

@@ -110,7 +110,9 @@ START_TEST(fields)
 	need(&b, "Subject: Your message is delayed\r\n");
 	buf_fini(&b);
 	d.rcpt[1].action = DSN_RELAYED;
+	d.rcpt[1].remote_ip = SLICE("2001:db8::7");
 	b = build(&d);
+	need(&b, "\r\nRemote-MTA: dns; [IPv6:2001:db8::7]\r\n");
 	need(&b, "Action: relayed\r\n");
 	need(&b, "Subject: Your message was passed on\r\n");
 	buf_fini(&b);
