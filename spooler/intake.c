@@ -11,6 +11,7 @@
  */
 #include "spooler/spooler.h"
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/wire.h"
 
