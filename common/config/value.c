@@ -139,7 +139,7 @@ next_word(struct slice *rest, int64_t *position, struct slice *word_out,
 }
 
 static bool
-parse_row_word(const struct option *row, struct slice s, int64_t *out)
+parse_row_word(const struct option_row *row, struct slice s, int64_t *out)
 {
 	struct slice rest = slice_of(row->words), word;
 	int64_t position = 0, value;
@@ -155,7 +155,7 @@ parse_row_word(const struct option *row, struct slice s, int64_t *out)
 
 /* "a, b or c" */
 static void
-words_text(const struct option *row, char *out, size_t size)
+words_text(const struct option_row *row, char *out, size_t size)
 {
 	struct slice rest = slice_of(row->words), word;
 	int64_t position = 0, value;
@@ -208,7 +208,7 @@ parse_mode(struct slice s, int64_t *out)
 }
 
 static bool
-in_bounds(const struct option *row, int64_t n)
+in_bounds(const struct option_row *row, int64_t n)
 {
 	int64_t unit = row->type == OPTION_DURATION ? SECOND_US :
 	    row->type == OPTION_DURATION_MS ? 1000 : 1;
@@ -219,7 +219,7 @@ in_bounds(const struct option *row, int64_t n)
 }
 
 static void
-range_text(const struct option *row, char *out, size_t size)
+range_text(const struct option_row *row, char *out, size_t size)
 {
 	if (row->max == INT64_MAX && row->min == 0) {
 		out[0] = '\0';
@@ -232,7 +232,7 @@ range_text(const struct option *row, char *out, size_t size)
 }
 
 static void
-say_need(const struct option *row, char *need, size_t size)
+say_need(const struct option_row *row, char *need, size_t size)
 {
 	char range[80], words[160];
 
@@ -308,7 +308,7 @@ say_need(const struct option *row, char *need, size_t size)
 }
 
 static bool
-parse_number(const struct option *row, struct slice s, struct config_value *out)
+parse_number(const struct option_row *row, struct slice s, struct config_value *out)
 {
 	int64_t *n = &out->num;
 	bool ok = false;
@@ -359,7 +359,7 @@ parse_number(const struct option *row, struct slice s, struct config_value *out)
 }
 
 static bool
-parse_scalar(const struct option *row, struct slice s, struct config_value *out)
+parse_scalar(const struct option_row *row, struct slice s, struct config_value *out)
 {
 	struct sockaddr_storage ss;
 	struct slice host;
@@ -396,7 +396,7 @@ parse_scalar(const struct option *row, struct slice s, struct config_value *out)
 }
 
 static bool
-check_items(const struct option *row, struct scratch *mem,
+check_items(const struct option_row *row, struct scratch *mem,
 	struct config_value *v)
 {
 	struct cidr *nets = NULL;
@@ -421,7 +421,7 @@ check_items(const struct option *row, struct scratch *mem,
 }
 
 bool
-value_check(const struct option *row, const struct raw_value *raw,
+value_check(const struct option_row *row, const struct raw_value *raw,
 	struct scratch *mem, struct config_value *out, char *need, size_t size)
 {
 	bool ok = false;
