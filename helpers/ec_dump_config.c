@@ -63,6 +63,13 @@ make_output(const struct config *cfg, enum form form, struct buf *out)
 	}
 }
 
+/* An empty buffer has no memory, which fwrite() must not see. */
+static bool
+put(FILE *to, const struct buf *b)
+{
+	return b->len == 0 || fwrite(b->ptr, 1, b->len, to) == b->len;
+}
+
 static int
 write_out(const struct buf *out, const char *path)
 {
@@ -74,7 +81,7 @@ write_out(const struct buf *out, const char *path)
 		    strerror(errno));
 		return EX_IOERR;
 	}
-	ok = !out->full && fwrite(out->ptr, 1, out->len, to) == out->len;
+	ok = !out->full && put(to, out);
 	ok = fflush(to) == 0 && ok;
 	if (path != NULL) {
 		ok = fclose(to) == 0 && ok;
@@ -97,9 +104,9 @@ load(const char *path, bool quiet)
 	config_report_init(&report);
 	cfg = config_load(path, &report);
 	if (!quiet) {
-		fwrite(report.warnings.ptr, 1, report.warnings.len, stderr);
+		put(stderr, &report.warnings);
 	}
-	fwrite(report.errors.ptr, 1, report.errors.len, stderr);
+	put(stderr, &report.errors);
 	config_report_fini(&report);
 	return cfg;
 }

@@ -124,12 +124,12 @@ static bool
 next_word(struct slice *rest, int64_t *position, struct slice *word_out,
 	int64_t *value_out)
 {
-	struct slice item = slice_cut(rest, ' ');
-	struct slice number = item;
+	struct slice item, number;
 
-	if (item.len == 0) {
+	if (rest->len == 0) {
 		return false;
 	}
+	item = number = slice_cut(rest, ' ');
 	*value_out = (*position)++;
 	*word_out = slice_cut(&number, '=');
 	if (word_out->len < item.len) {
