@@ -231,84 +231,67 @@ range_text(const struct option_row *row, char *out, size_t size)
 	}
 }
 
+/* What would be right, around the range of a number. */
+static const struct {
+	const char *before, *after;
+} needs[] = {
+	[OPTION_BOOL] = { "true or false", " is needed" },
+	[OPTION_INT] = { "a whole number", " is needed" },
+	[OPTION_SIZE] = { "a size in bytes",
+	    " is needed, such as 65536 or \"64M\"" },
+	[OPTION_DURATION] = { "a duration in seconds",
+	    " is needed, such as 1200 or \"20m\"" },
+	[OPTION_DURATION_MS] = { "a duration in milliseconds",
+	    " is needed, such as 5000 or \"5s\"" },
+	[OPTION_STRING] = { "one word or quoted string", " is needed" },
+	[OPTION_ENUM] = { "one of ", " is needed" },
+	[OPTION_RATE] = { "a rate", " is needed, such as 10 (in a second) or "
+	    "\"100/60\" (in 60 seconds)" },
+	[OPTION_PERCENT] = { "a percentage", " is needed, such as 90" },
+	[OPTION_MODE] = { "an octal file mode", " is needed, such as 0640" },
+	[OPTION_ADDRESS] = { "an IP address", " is needed, such as "
+	    "\"192.0.2.1\" or \"2001:db8::1\"" },
+	[OPTION_HOSTPORT] = { "a host", " is needed, such as \"192.0.2.1\", "
+	    "\"mx.example.com:25\" or \"[2001:db8::1]:25\"" },
+	[OPTION_DICT] = { "a dictionary",
+	    " is needed, such as [ key = \"value\" ]" },
+	[OPTION_LIST] = { "a list",
+	    " is needed, such as ( \"one\" \"two\" )" },
+	[OPTION_NETS] = { "a list of addresses or blocks",
+	    " is needed, such as ( \"192.0.2.1\" \"10.0.0.0/8\" )" },
+	[OPTION_DOMAINS] = { "a list of domains",
+	    " is needed, such as ( \"example.com\" \"*.example.net\" )" },
+	[OPTION_ADDRESSES] = { "a list of addresses",
+	    " is needed, such as ( \"192.0.2.1\" \"[2001:db8::1]:53\" )" },
+};
+
+_Static_assert(ARRAY_LEN(needs) == OPTION_ADDRESSES + 1, "one per type");
+
+static bool
+has_range(enum option_type type)
+{
+	return type == OPTION_INT || type == OPTION_SIZE ||
+	    type == OPTION_DURATION || type == OPTION_DURATION_MS ||
+	    type == OPTION_PERCENT;
+}
+
 static void
 say_need(const struct option_row *row, char *need, size_t size)
 {
-	char range[80], words[160];
+	char range[80] = "", words[160];
 
-	range_text(row, range, sizeof range);
-	words_text(row, words, sizeof words);
-	switch (row->type) {
-	case OPTION_BOOL:
-		snprintf(need, size, "true or false is needed");
-		break;
-	case OPTION_INT:
-		snprintf(need, size, "a whole number%s%s%s is needed", range,
-		    words[0] ? " or " : "", words);
-		break;
-	case OPTION_SIZE:
-		snprintf(need, size, "a size in bytes%s is needed, such as "
-		    "65536 or \"64M\"", range);
-		break;
-	case OPTION_DURATION:
-		snprintf(need, size, "a duration in seconds%s is needed, such "
-		    "as 1200 or \"20m\"", range);
-		break;
-	case OPTION_DURATION_MS:
-		snprintf(need, size, "a duration in milliseconds%s is needed, "
-		    "such as 5000 or \"5s\"", range);
-		break;
-	case OPTION_ENUM:
-		snprintf(need, size, "one of %s is needed", words);
-		break;
-	case OPTION_RATE:
-		snprintf(need, size, "a rate is needed, such as 10 (in a "
-		    "second) or \"100/60\" (in 60 seconds)");
-		break;
-	case OPTION_PERCENT:
-		snprintf(need, size, "a percentage%s is needed, such as 90",
-		    range);
-		break;
-	case OPTION_MODE:
-		snprintf(need, size, "an octal file mode is needed, such as "
-		    "0640");
-		break;
-	case OPTION_ADDRESS:
-		snprintf(need, size, "an IP address is needed, such as "
-		    "\"192.0.2.1\" or \"2001:db8::1\"");
-		break;
-	case OPTION_HOSTPORT:
-		snprintf(need, size, "a host is needed, such as \"192.0.2.1\", "
-		    "\"mx.example.com:25\" or \"[2001:db8::1]:25\"");
-		break;
-	case OPTION_STRING:
-		snprintf(need, size, "one word or quoted string is needed");
-		break;
-	case OPTION_DICT:
-		snprintf(need, size, "a dictionary is needed, such as "
-		    "[ key = \"value\" ]");
-		break;
-	case OPTION_LIST:
-		snprintf(need, size, "a list is needed, such as "
-		    "( \"one\" \"two\" )");
-		break;
-	case OPTION_NETS:
-		snprintf(need, size, "a list of addresses or blocks is needed, "
-		    "such as ( \"192.0.2.1\" \"10.0.0.0/8\" )");
-		break;
-	case OPTION_DOMAINS:
-		snprintf(need, size, "a list of domains is needed, such as "
-		    "( \"example.com\" \"*.example.net\" )");
-		break;
-	case OPTION_ADDRESSES:
-		snprintf(need, size, "a list of addresses is needed, such as "
-		    "( \"192.0.2.1\" \"[2001:db8::1]:53\" )");
-		break;
+	if (has_range(row->type)) {
+		range_text(row, range, sizeof range);
 	}
+	words_text(row, words, sizeof words);
+	snprintf(need, size, "%s%s%s%s%s", needs[row->type].before, range,
+	    row->type == OPTION_INT && words[0] ? " or " : "", words,
+	    needs[row->type].after);
 }
 
 static bool
-parse_number(const struct option_row *row, struct slice s, struct config_value *out)
+parse_number(const struct option_row *row, struct slice s,
+	struct config_value *out)
 {
 	int64_t *n = &out->num;
 	bool ok = false;
@@ -359,7 +342,8 @@ parse_number(const struct option_row *row, struct slice s, struct config_value *
 }
 
 static bool
-parse_scalar(const struct option_row *row, struct slice s, struct config_value *out)
+parse_scalar(const struct option_row *row, struct slice s,
+	struct config_value *out)
 {
 	struct sockaddr_storage ss;
 	struct slice host;
