@@ -2,6 +2,7 @@
 /* Values by type, and the table itself. */
 #include "tests/config/support.h"
 
+#include "common/base/log.h"
 #include "common/base/scratch.h"
 #include "common/config/domain_match.h"
 #include "common/config/value.h"
@@ -154,6 +155,55 @@ START_TEST(typed_access)
 }
 END_TEST
 
+/* The words of the header are those of the table. */
+START_TEST(words)
+{
+	static const struct { enum option_id id; const char *text; int want; }
+	    t[] = {
+		{ OPT_MAX_RETRIES, "none", CONFIG_RETRIES_NONE },
+		{ OPT_MAX_RETRIES, "auto", CONFIG_RETRIES_AUTO },
+		{ OPT_LISTENERS, "auto", CONFIG_AUTO },
+		{ OPT_DELIVERERS, "auto", CONFIG_AUTO },
+		{ OPT_SPOOL_ENGINE, "journal", CONFIG_SPOOL_JOURNAL },
+		{ OPT_SPOOL_ENGINE, "hashed", CONFIG_SPOOL_HASHED },
+		{ OPT_SPOOL_ENGINE, "memory", CONFIG_SPOOL_MEMORY },
+		{ OPT_SPOOL_ENGINE, "passthrough", CONFIG_SPOOL_PASSTHROUGH },
+		{ OPT_RFC2822_LONE_LF_IN_BODY, "pedantic",
+		    CONFIG_LONE_LF_REJECT },
+		{ OPT_RFC2822_LONE_LF_IN_BODY, "fix", CONFIG_LONE_LF_FIX },
+		{ OPT_RFC2822_LONE_LF_IN_HEADERS, "reject",
+		    CONFIG_LONE_LF_REJECT },
+		{ OPT_RFC2822_LONE_LF_IN_HEADERS, "ignore",
+		    CONFIG_LONE_LF_IGNORE },
+		{ OPT_RFC2822_MAX_LINE_LENGTH_POLICY, "none",
+		    CONFIG_LONG_LINE_NONE },
+		{ OPT_RFC2822_MAX_LINE_LENGTH_POLICY, "reject",
+		    CONFIG_LONG_LINE_REJECT },
+		{ OPT_BOUNCES_INLINE_ORIGINAL, "headers",
+		    CONFIG_ORIGINAL_HEADERS },
+		{ OPT_BOUNCES_INLINE_ORIGINAL, "full", CONFIG_ORIGINAL_FULL },
+		{ OPT_BOUNCES_INLINE_ORIGINAL, "none", CONFIG_ORIGINAL_NONE },
+		{ OPT_LOG_LEVEL, "debug", EC_DEBUG },
+		{ OPT_LOG_LEVEL, "info", EC_INFO },
+		{ OPT_LOG_LEVEL, "notice", EC_NOTICE },
+		{ OPT_LOG_LEVEL, "warning", EC_WARNING },
+		{ OPT_LOG_LEVEL, "error", EC_ERROR },
+		{ OPT_LOG_LEVEL, "critical", EC_CRITICAL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		char text[128];
+		struct config *cfg;
+
+		snprintf(text, sizeof text, "%s = %s", option_row(t[i].id)->name,
+		    t[i].text);
+		cfg = parse_ok(text);
+		ck_assert_int_eq(config_int(cfg, NULL, t[i].id), t[i].want);
+		config_destroy(&cfg);
+	}
+}
+END_TEST
+
 START_TEST(defaults)
 {
 	struct config *cfg = parse_ok("");
@@ -246,7 +296,8 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { number_values, typed_access, defaults,
+	const TTest *const tests[] = { number_values, typed_access, words,
+		defaults,
 		table, domains };
 
 	return run_suite("value", tests, ARRAY_LEN(tests));
