@@ -89,7 +89,7 @@ START_TEST(includes)
 	ck_assert_int_eq(mkdir("sub/conf.d", 0755), 0);
 	ck_assert_int_eq(mkdir("sub/conf.d/below", 0755), 0);
 	put_file("main.conf", "Domain d.com {\n include \"sub/dom.conf\"\n}\n"
-	    "readonly_include 'sub/all.conf'\n\nRetry_Interval = 9");
+	    "ReadOnly_Include 'sub/all.conf'\n\nRetry_Interval = 9");
 	put_file("sub/dom.conf", "\nGateway = gw");
 	put_file("sub/all.conf", "Retry_Interval = 1 include \"conf.d\"");
 	put_file("sub/conf.d/20", "Listeners = 20\nEHLO_Hostname = twenty");
