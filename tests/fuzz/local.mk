@@ -2,7 +2,8 @@
 # A new target: fuzz_x.c (automake finds it by the program's name), files in
 # seeds/x/, and three lines like those below.  The archive of a worker goes in
 # front of FUZZ_LIBS.  --enable-fuzzers links libFuzzer, else a main that runs
-# the seeds; `make check` runs the seeds in both cases.
+# the seeds; `make check` runs the seeds in both cases.  `make fuzz-smoke` runs
+# all, or FUZZ_TARGETS="fuzz_x ...", for FUZZ_SECONDS (10) each.
 FUZZ_LIBS = $(FUZZ_MAIN) $(COMMON_LIBS)
 if FUZZERS
 FUZZ_MAIN =
