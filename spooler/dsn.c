@@ -172,6 +172,15 @@ put_part(struct maker *m, const char *type, bool is_8bit)
 	put_line(m, "");
 }
 
+/* RFC 5321 4.1.3: the colon tells the family. */
+static void
+put_literal(struct maker *m, struct slice ip)
+{
+	buf_puts(m->b, slice_find(ip, ':') >= 0 ? "[IPv6:" : "[");
+	esc_add(m->b, ip, ESC_HEADER, 64);
+	buf_putc(m->b, ']');
+}
+
 static void
 put_text_recipient(struct maker *m, const struct dsn_recipient *t)
 {
@@ -184,9 +193,8 @@ put_text_recipient(struct maker *m, const struct dsn_recipient *t)
 		buf_puts(m->b, "    ");
 		esc_add(m->b, t->remote_name, ESC_HEADER, 255);
 		if (t->remote_ip.len > 0) {
-			buf_puts(m->b, t->remote_name.len > 0 ? " [" : "[");
-			esc_add(m->b, t->remote_ip, ESC_HEADER, 64);
-			buf_putc(m->b, ']');
+			buf_puts(m->b, t->remote_name.len > 0 ? " " : "");
+			put_literal(m, t->remote_ip);
 		}
 		put_line(m, t->reply.len > 0 ? " said:" : "");
 	}
@@ -207,23 +215,31 @@ listed(const struct maker *m)
 	return EC_MIN(m->r->n_rcpt, (size_t)DSN_MAX_RECIPIENTS);
 }
 
+/* "Your message of ... could not be delivered to:" */
 static void
-put_text_part(struct maker *m)
+put_opening(struct maker *m, const char *what)
 {
 	char when[DATE_TEXT_MAX];
 
+	buf_puts(m->b, "Your message");
+	if (m->r->arrival_us != 0) {
+		date_format(m->r->arrival_us, m->r->offset_minutes, when);
+		buf_puts(m->b, " of ");
+		buf_puts(m->b, when);
+	}
+	put_line(m, "");
+	put_line(m, what);
+	put_line(m, "");
+}
+
+static void
+put_text_part(struct maker *m)
+{
 	put_part(m, m->info.is_utf8 ? "text/plain; charset=utf-8" :
 	    "text/plain; charset=us-ascii", m->info.is_utf8);
 	buf_puts(m->b, "This report comes from the mail server\r\n");
 	esc_add(m->b, our_name(m), ESC_HEADER, 255);
 	put_line(m, ".\r\n");
-	if (m->r->arrival_us != 0) {
-		date_format(m->r->arrival_us, m->r->offset_minutes, when);
-		buf_puts(m->b, "Your message of ");
-		put_line(m, when);
-	} else {
-		put_line(m, "Your message");
-	}
 	for (unsigned a = 0; a < DSN_ACTIONS; a++) {
 		bool any = false;
 
@@ -232,8 +248,7 @@ put_text_part(struct maker *m)
 				continue;
 			}
 			if (!any) {
-				put_line(m, words[a].text);
-				put_line(m, "");
+				put_opening(m, words[a].text);
 			}
 			any = true;
 			put_text_recipient(m, &m->r->rcpt[i]);
@@ -291,9 +306,7 @@ put_remote(struct maker *m, const struct dsn_recipient *t)
 	if (t->remote_name.len > 0) {
 		esc_add(m->b, t->remote_name, ESC_HEADER, 255);
 	} else {
-		buf_putc(m->b, '[');
-		esc_add(m->b, t->remote_ip, ESC_HEADER, 64);
-		buf_putc(m->b, ']');
+		put_literal(m, t->remote_ip);
 	}
 	put_line(m, "");
 }

@@ -7,6 +7,7 @@
 #include "common/mail/event.h"
 
 #define LINE_GOAL 76u
+#define ADDRESS_MAX 640u	/* twice what RFC 5321 allows, for escapes */
 
 bool
 dsn_status_is_valid(struct slice s)
@@ -135,15 +136,15 @@ void
 dsn_put_address(struct buf *b, struct slice a, bool utf8)
 {
 	unsigned keep = utf8 ? ESC_KEEP_UTF8 : 0;
-	size_t end = quoted_end(a);
+	size_t end = quoted_end(a), start = b->len;
 
-	if (end > 0 && end < DSN_WORD_MAX / ESC_MAX_GROWTH) {
+	if (end > 0 && end < ADDRESS_MAX / 2 / ESC_MAX_GROWTH) {
 		/* Blanks and brackets stay inside the quotes. */
 		esc_add(b, slice_make(a.ptr, end + 1), ESC_AGAIN | keep,
-		    DSN_WORD_MAX);
+		    ADDRESS_MAX);
 		a = slice_skip(a, end + 1);
 	}
-	esc_add(b, a, ESC_HEADER | keep, 255 * ESC_MAX_GROWTH);
+	esc_add(b, a, ESC_HEADER | keep, ADDRESS_MAX - (b->len - start));
 }
 
 void

@@ -37,6 +37,22 @@ step(struct mime_at *at)
 	at->pos++;
 }
 
+/* What is left of the extent there, within the limit. */
+static struct slice
+rest_of(const struct mime_scan *s, const struct mime_at *at)
+{
+	struct slice e = s->ext[at->ext];
+
+	return slice_make(e.ptr + at->off, (size_t)EC_MIN(
+	    (uint64_t)(e.len - at->off), s->limit - at->pos));
+}
+
+static bool
+is_name(int c)
+{
+	return c > ' ' && c < 0x7f && c != ':';
+}
+
 /* To the byte behind the next LF; 0, AT_END or AT_LIMIT. */
 static int
 skip_line(const struct mime_scan *s, struct mime_at *at)
@@ -49,9 +65,7 @@ skip_line(const struct mime_scan *s, struct mime_at *at)
 		if (c < 0) {
 			return c;
 		}
-		rest = slice_skip(s->ext[at->ext], at->off);
-		rest.len = (size_t)EC_MIN((uint64_t)rest.len,
-		    s->limit - at->pos);
+		rest = rest_of(s, at);
 		lf = slice_find(rest, '\n');
 		if (lf >= 0) {
 			rest.len = (size_t)lf + 1;
@@ -103,16 +117,26 @@ empty_line(struct mime_scan *s, int c)
 static enum mime_scan_result
 read_name(const struct mime_scan *s, struct mime_at *at, struct mime_field *out)
 {
-	int c = peek(s, at);
+	size_t n = 0;
+	int c;
 
-	out->name_len = 0;
-	for (; c > ' ' && c < 0x7f && c != ':'; c = peek(s, at)) {
-		if (out->name_len < MIME_NAME_MAX) {
-			out->name[out->name_len] = (char)c;
+	/* An extent's run at a time: this is done for every message. */
+	for (c = peek(s, at); is_name(c); c = peek(s, at)) {
+		struct slice rest = rest_of(s, at);
+		size_t run = 0;
+
+		while (run < rest.len && is_name((unsigned char)rest.ptr[run])) {
+			run++;
 		}
-		out->name_len++;
-		step(at);
+		if (n < MIME_NAME_MAX) {
+			memcpy(out->name + n, rest.ptr,
+			    EC_MIN(run, MIME_NAME_MAX - n));
+		}
+		n += run;
+		at->off += run;
+		at->pos += run;
 	}
+	out->name_len = n;
 	while (out->name_len > 0 && (c == ' ' || c == '\t')) {
 		step(at);
 		c = peek(s, at);
