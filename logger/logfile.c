@@ -83,7 +83,7 @@ restore(struct logfile_set *s, struct logger_file *f, struct error *err_out)
 	const struct sidecar_file *was;
 	struct sidecar_file now = { 0 };
 
-	if (f->kind != LOGGER_FILE_JOURNAL || s->recorded == NULL) {
+	if (!f->journal || s->recorded == NULL) {
 		return 0;
 	}
 	was = sidecar_find(s->recorded, slice_of(f->path));
@@ -134,12 +134,12 @@ path_is_good(const char *path)
 
 struct logger_file *
 logfile_open(struct logfile_set *s, const char *path, unsigned mode,
-    enum logger_file_kind kind, struct error *err_out)
+    bool journal, struct error *err_out)
 {
 	struct logger_file *f = find(s, path);
 
 	if (f != NULL) {
-		if (f->kind != kind) {
+		if (f->journal != journal) {
 			error_set(err_out, ERROR_CONFIG, "%s cannot be both a "
 			    "mail log and another log", path);
 			return NULL;
@@ -156,7 +156,7 @@ logfile_open(struct logfile_set *s, const char *path, unsigned mode,
 	f = xcalloc(1, sizeof *f);
 	f->path = xstrdup(path);
 	f->mode = mode;
-	f->kind = kind;
+	f->journal = journal;
 	f->users = 1;
 	buf_init(&f->pending, 4 * LOGFILE_PENDING_MAX);
 	list_push_back(&s->files, &f->link);
@@ -209,7 +209,7 @@ void
 logfile_append(struct logfile_set *s, struct logger_file *f,
     struct slice lines)
 {
-	if (f->kind != LOGGER_FILE_JOURNAL &&
+	if (!f->journal &&
 	    f->pending.len + lines.len > LOGFILE_PENDING_MAX) {
 		f->dropped++;
 		return;
@@ -253,7 +253,7 @@ logfile_is_stuck(const struct logfile_set *s)
 		const struct logger_file *f = list_entry(n, struct logger_file,
 		    link);
 
-		if (f->kind == LOGGER_FILE_JOURNAL &&
+		if (f->journal &&
 		    f->pending.len >= LOGFILE_STUCK_AT) {
 			return true;
 		}
@@ -267,12 +267,12 @@ sync_file(struct logfile_set *s, struct logger_file *f)
 	if (f->dirty && fdatasync(f->fd) < 0) {
 		error_sys(&s->error, "cannot sync %s", f->path);
 		s->write_errors++;
-		if (f->kind == LOGGER_FILE_JOURNAL) {
+		if (f->journal) {
 			return LOGFILE_LOST;
 		}
 	}
 	f->dirty = false;
-	return f->kind == LOGGER_FILE_JOURNAL && f->pending.len > 0 ?
+	return f->journal && f->pending.len > 0 ?
 	    LOGFILE_WAITING : LOGFILE_DURABLE;
 }
 
@@ -328,7 +328,7 @@ logfile_describe(const struct logfile_set *s, struct sidecar *out,
 		    link);
 		struct sidecar_file now = { .path = slice_of(f->path) };
 
-		if (f->kind != LOGGER_FILE_JOURNAL) {
+		if (!f->journal) {
 			continue;
 		}
 		if (sidecar_look(f->fd, UINT64_MAX, &now, err_out) < 0) {

@@ -5,7 +5,7 @@
  * memory, to be tried again.  Files are known by path: opening one twice
  * gives the same file.
  *
- * A file opened as LOGGER_FILE_JOURNAL while a record of the last run is there
+ * A journal file (LOGGER_FILE_JOURNAL of module.h) opened while a record of the last run is there
  * (set.recorded) is cut to what that says.
  *
  * Above LOGFILE_PENDING_MAX waiting bytes a free file drops lines and counts
@@ -18,7 +18,6 @@
 #include "common/base/buf.h"
 #include "common/base/error.h"
 #include "common/base/list.h"
-#include "logger/module.h"
 #include "logger/sidecar.h"
 
 #define LOGFILE_WRITE_AT 65536u		/* bytes gathered at most */
@@ -29,7 +28,7 @@ struct logger_file {
 	struct list_node link;	/* in set->files */
 	char *path;
 	unsigned mode;
-	enum logger_file_kind kind;
+	bool journal;
 	unsigned users;		/* 0: closed at the next sync */
 	int fd;
 	bool dirty;		/* written since the last sync */
@@ -50,7 +49,7 @@ void logfile_set_init(struct logfile_set *s);
 /* What waits is lost: sync first. */
 void logfile_set_fini(struct logfile_set *s);
 struct logger_file *logfile_open(struct logfile_set *s, const char *path,
-	unsigned mode, enum logger_file_kind kind, struct error *err_out);
+	unsigned mode, bool journal, struct error *err_out);
 void logfile_release(struct logger_file *f);
 void logfile_append(struct logfile_set *s, struct logger_file *f,
 	struct slice lines);

@@ -20,7 +20,7 @@
  * LOGGER_FILE_JOURNAL: after a crash the host cuts such a file back to what
  * was durable at the last position acknowledged, and the spooler sends all
  * events behind it again; so no line is lost and none repeated.  Lines from
- * anywhere else (reject(), panic()) must go into files of the other kind,
+ * anywhere else (reject(), panic_line()) must go into files of the other kind,
  * which are never cut.  heartbeat() may write into either.
  *
  * A module with a sink of its own (a socket, a data base) is not made exact by
@@ -96,7 +96,7 @@ struct logger_module {
 	    const struct event *e);
 	void (*reject)(void *self, const struct reject *r);
 	/* One line of any process, without its end. */
-	void (*panic)(void *self, uint64_t wall_us, struct slice line);
+	void (*panic_line)(void *self, uint64_t wall_us, struct slice line);
 	/* About each second. */
 	void (*heartbeat)(void *self, uint64_t wall_us);
 	/* After rotation, for sinks of its own; the host's files are new by
