@@ -2,10 +2,12 @@
 /* The files that log modules write. */
 #include "logger/logfile.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "common/base/fdio.h"
 #include "common/base/log.h"
 
 void
@@ -40,9 +42,7 @@ logfile_set_fini(struct logfile_set *s)
 static struct logger_file *
 find(struct logfile_set *s, const char *path)
 {
-	struct list_node *n;
-
-	for (n = s->files.next; n != &s->files; n = n->next) {
+	list_each(n, next, &s->files) {
 		struct logger_file *f = list_entry(n, struct logger_file, link);
 
 		if (strcmp(f->path, path) == 0) {
@@ -60,8 +60,13 @@ open_path(const char *path, unsigned mode, struct error *err_out)
 	    O_NOCTTY | O_NONBLOCK, (mode_t)mode);
 	struct stat st;
 
+	if (fd < 0 && errno == ENOENT) {
+		return error_sys(err_out, "cannot create the log file %s: its "
+		    "directory is missing", path);
+	}
 	if (fd < 0) {
-		return error_sys(err_out, "cannot open the log file %s", path);
+		return error_sys(err_out, "cannot open the log file %s as "
+		    "user %u", path, (unsigned)geteuid());
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
@@ -74,6 +79,59 @@ open_path(const char *path, unsigned mode, struct error *err_out)
 		    strerror(errno));
 	}
 	return fd;
+}
+
+static int
+cut(int fd, const char *path, const struct sidecar_file *was, uint64_t now,
+    struct error *err_out)
+{
+	if (ftruncate(fd, (off_t)was->size) < 0 || fsync(fd) < 0) {
+		return error_sys(err_out, "cannot cut %s to %llu bytes", path,
+		    (unsigned long long)was->size);
+	}
+	log_notice("%s: %llu bytes behind the last position cut off; they "
+	    "are written again", path, (unsigned long long)(now - was->size));
+	return 0;
+}
+
+/* The recorded file under another name in its directory: renamed by rotation,
+ * and a crash came before the reopening.  What was written to it since the
+ * last checkpoint comes again, too. */
+static int
+restore_renamed(const char *path, const struct sidecar_file *was,
+    struct error *err_out)
+{
+	const char *base = strrchr(path, '/');
+	char other[PATH_MAX];
+	struct dirent *d;
+	int result = 0;
+	DIR *dir;
+
+	snprintf(other, sizeof other, "%.*s/", (int)(base - path), path);
+	dir = opendir(other);
+	while (dir != NULL && result == 0 && (d = readdir(dir)) != NULL) {
+		struct sidecar_file now = { 0 };
+		struct stat st;
+		int fd;
+
+		if (d->d_ino != was->inode || was->size == 0 ||
+		    snprintf(other, sizeof other, "%.*s/%s",
+		    (int)(base - path), path, d->d_name) >=
+		    (int)sizeof other || lstat(other, &st) < 0 ||
+		    !S_ISREG(st.st_mode)) {
+			continue;
+		}
+		fd = open(other, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && sidecar_look(fd, was->size, &now, NULL) == 0 &&
+		    sidecar_decide(was, &now) == SIDECAR_CUT) {
+			result = cut(fd, other, was, now.size, err_out);
+		}
+		fdio_close(&fd);
+	}
+	if (dir != NULL) {
+		closedir(dir);
+	}
+	return result;
 }
 
 /* Cuts a journal file to what the last run had made durable. */
@@ -93,16 +151,16 @@ restore(struct logfile_set *s, struct logger_file *f, struct error *err_out)
 	if (sidecar_look(f->fd, was->size, &now, err_out) < 0) {
 		return -1;
 	}
-	if (sidecar_decide(was, &now) != SIDECAR_CUT) {
-		return 0;
+	switch (sidecar_decide(was, &now)) {
+	case SIDECAR_CUT:
+		return cut(f->fd, f->path, was, now.size, err_out);
+	case SIDECAR_OTHER:
+		return restore_renamed(f->path, was, err_out);
+	case SIDECAR_UNKNOWN:
+	case SIDECAR_SHORT:
+	case SIDECAR_SAME:
+		break;
 	}
-	if (ftruncate(f->fd, (off_t)was->size) < 0 || fsync(f->fd) < 0) {
-		return error_sys(err_out, "cannot cut %s to %llu bytes",
-		    f->path, (unsigned long long)was->size);
-	}
-	log_notice("%s: %llu bytes behind the last position cut off; they "
-	    "are written again", f->path,
-	    (unsigned long long)(now.size - was->size));
 	return 0;
 }
 
@@ -227,10 +285,9 @@ logfile_append(struct logfile_set *s, struct logger_file *f,
 bool
 logfile_write(struct logfile_set *s)
 {
-	struct list_node *n;
 	bool all = true;
 
-	for (n = s->files.next; n != &s->files; n = n->next) {
+	list_each(n, next, &s->files) {
 		struct logger_file *f = list_entry(n, struct logger_file, link);
 
 		if (f->pending.len > 0 && !write_file(s, f)) {
@@ -247,9 +304,7 @@ logfile_write(struct logfile_set *s)
 bool
 logfile_is_stuck(const struct logfile_set *s)
 {
-	const struct list_node *n;
-
-	for (n = s->files.next; n != &s->files; n = n->next) {
+	list_each(n, next, &s->files) {
 		const struct logger_file *f = list_entry(n, struct logger_file,
 		    link);
 
@@ -280,14 +335,12 @@ enum logfile_synced
 logfile_sync(struct logfile_set *s)
 {
 	enum logfile_synced worst = LOGFILE_DURABLE;
-	struct list_node *n, *next;
 
 	logfile_write(s);
-	for (n = s->files.next; n != &s->files; n = next) {
+	list_each(n, next, &s->files) {
 		struct logger_file *f = list_entry(n, struct logger_file, link);
 		enum logfile_synced r = sync_file(s, f);
 
-		next = n->next;
 		worst = EC_MAX(worst, r);
 		if (f->users == 0 && f->pending.len == 0) {
 			file_free(f);
@@ -300,10 +353,9 @@ logfile_sync(struct logfile_set *s)
 int
 logfile_reopen(struct logfile_set *s, struct error *err_out)
 {
-	struct list_node *n;
 	int result = 0;
 
-	for (n = s->files.next; n != &s->files; n = n->next) {
+	list_each(n, next, &s->files) {
 		struct logger_file *f = list_entry(n, struct logger_file, link);
 		int fd = open_path(f->path, f->mode, err_out);
 
@@ -321,9 +373,7 @@ int
 logfile_describe(const struct logfile_set *s, struct sidecar *out,
     struct error *err_out)
 {
-	const struct list_node *n;
-
-	for (n = s->files.next; n != &s->files; n = n->next) {
+	list_each(n, next, &s->files) {
 		const struct logger_file *f = list_entry(n, struct logger_file,
 		    link);
 		struct sidecar_file now = { .path = slice_of(f->path) };

@@ -11,8 +11,8 @@
  *	crc HHHHHHHH
  *
  * A file is the recorded one if its inode number and the bytes before the
- * recorded size (their checksum, TAIL) are the same; a rotated or replaced
- * file is never cut.
+ * recorded size (their checksum, TAIL) are the same, also if rotation has
+ * renamed it; any other file is never cut.
  *
  * Encoding, decoding and the decision are pure; load and save do the rest.
  */
