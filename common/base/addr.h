@@ -15,7 +15,7 @@
 
 #include <sys/socket.h>
 
-#define ADDR_TEXT_MAX 64	/* holds any "[address%scope]:port" and a NUL */
+#define ADDR_TEXT_MAX 64	/* holds any "[address]:port" and a NUL */
 
 /* A bare address, "10.0.0.1" or "::1" or "[::1]"; the port becomes 0. */
 bool addr_parse_ip(struct slice s, struct sockaddr_storage *out);

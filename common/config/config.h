@@ -78,8 +78,9 @@ bool config_freeze(const struct config *cfg, struct buf *out);
 /* The same without the origin lines, for people. */
 bool config_print(const struct config *cfg, struct buf *out);
 void config_destroy(struct config **cfg);
-/* Appends a line "Name: restart needed" per restart-only option or listening
- * scope that differs; the number of them. */
+/* Appends a line "Name: restart needed" ("Name in Scope: ...") per served
+ * RESTART option that differs; the number of them.  Scopes that come and go
+ * are not among them. */
 size_t config_diff_restart(const struct config *old_cfg,
 	const struct config *new_cfg, struct buf *names_out);
 
