@@ -21,6 +21,3 @@ tests_logger_test_service_SOURCES = tests/logger/test_service.c
 tests_logger_test_service_CFLAGS = $(TEST_CFLAGS)
 tests_logger_test_service_LDADD = tests/support/libharness.a \
 	$(TEST_LIBS)
-# The worker and its modules must be there.
-tests/logger/test_service.log: logger/logger logger/modules/ec_logger.la \
-	logger/modules/bounce_logger.la

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Formats against the sample lines of the reference, and hostile bytes. */
+#include "common/base/base.h"
+
 #include <check.h>
 #include <time.h>
 
