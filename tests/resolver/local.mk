@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-check_PROGRAMS += %D%/test_lookup %D%/test_resolver
-TESTS += %D%/test_lookup %D%/test_resolver
+check_PROGRAMS += %D%/test_dns_msg %D%/test_dns_cache %D%/test_mx \
+	%D%/test_lookup %D%/test_resolver
+TESTS += %D%/test_dns_msg %D%/test_dns_cache %D%/test_mx %D%/test_lookup \
+	%D%/test_resolver
 %C%_test_lookup_SOURCES = %D%/test_lookup.c
 %C%_test_lookup_CFLAGS = $(TEST_CFLAGS)
 %C%_test_lookup_LDADD = tests/support/libfakedns.a resolver/libresolver.a \
@@ -11,3 +13,12 @@ TESTS += %D%/test_lookup %D%/test_resolver
 %C%_test_resolver_LDADD = tests/support/libfakedns.a \
 	tests/support/libharness.a resolver/libresolver.a $(TEST_LIBS) \
 	$(UDNS_LIBS)
+%C%_test_dns_msg_SOURCES = %D%/test_dns_msg.c
+%C%_test_dns_msg_CFLAGS = $(TEST_CFLAGS)
+%C%_test_dns_msg_LDADD = resolver/libresolver.a $(TEST_LIBS)
+%C%_test_dns_cache_SOURCES = %D%/test_dns_cache.c
+%C%_test_dns_cache_CFLAGS = $(TEST_CFLAGS)
+%C%_test_dns_cache_LDADD = resolver/libresolver.a $(TEST_LIBS)
+%C%_test_mx_SOURCES = %D%/test_mx.c
+%C%_test_mx_CFLAGS = $(TEST_CFLAGS)
+%C%_test_mx_LDADD = resolver/libresolver.a $(TEST_LIBS)
