@@ -22,3 +22,14 @@ TESTS += %D%/test_dns_msg %D%/test_dns_cache %D%/test_mx %D%/test_lookup \
 %C%_test_mx_SOURCES = %D%/test_mx.c
 %C%_test_mx_CFLAGS = $(TEST_CFLAGS)
 %C%_test_mx_LDADD = resolver/libresolver.a $(TEST_LIBS)
+# A deliverer's questions from the command line, for check-resolver.
+check_PROGRAMS += %D%/ask
+%C%_ask_SOURCES = %D%/ask.c
+%C%_ask_CFLAGS = $(TEST_CFLAGS)
+%C%_ask_LDADD = tests/support/libharness.a $(TEST_LIBS)
+
+EXTRA_DIST += %D%/check-resolver.sh
+.PHONY: check-resolver
+check-resolver: %D%/ask resolver/resolver
+	$(SHELL) $(srcdir)/tests/resolver/check-resolver.sh \
+		tests/resolver/ask resolver/resolver
