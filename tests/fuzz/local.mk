@@ -52,6 +52,10 @@ check_PROGRAMS += tests/fuzz/fuzz_reject
 tests_fuzz_fuzz_reject_LDADD = logger/liblogger.a $(FUZZ_LIBS)
 tests_fuzz_fuzz_reject_LDFLAGS = $(FUZZ_LINK)
 
+check_PROGRAMS += tests/fuzz/fuzz_dns_msg
+tests_fuzz_fuzz_dns_msg_LDADD = resolver/libresolver.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_dns_msg_LDFLAGS = $(FUZZ_LINK)
+
 dist_check_SCRIPTS += tests/fuzz/replay-seeds tests/fuzz/smoke
 TESTS += tests/fuzz/replay-seeds
 EXTRA_DIST += tests/fuzz/seeds tests/fuzz/replay_main.c
