@@ -12,6 +12,8 @@
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor.h"
 
+#define LAST_READS 64	/* of some packets each */
+
 static void
 on_timer(void *arg)
 {
@@ -270,8 +272,9 @@ bury(struct child *c, int status)
 {
 	struct supervisor *s = c->sup;
 
-	if (ipc_link_is_up(&c->link)) {
-		/* The signal may be served before the socket of this turn. */
+	/* The signal may be served before the socket of this turn.  All it
+	 * sent is there, and then the end. */
+	for (int i = 0; i < LAST_READS && ipc_link_is_up(&c->link); i++) {
 		c->link.watch.fn(c->link.watch.arg, LOOP_READ);
 	}
 	ipc_link_close(&c->link);
