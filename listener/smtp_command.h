@@ -48,6 +48,7 @@ struct smtp_syntax {
 	X(LINE_TOO_LONG, 500, "5.5.2", "line too long") \
 	X(NO_ARGUMENT, 501, "5.5.4", "argument missing") \
 	X(EXTRA_ARGUMENT, 501, "5.5.4", "no argument allowed") \
+	X(TRAILING_BLANK, 501, "5.5.2", "no blanks allowed at the end") \
 	X(BAD_ARGUMENT, 501, "5.5.4", "invalid argument") \
 	X(BAD_HELLO, 501, "5.5.4", "invalid domain or address literal") \
 	X(NO_FROM, 501, "5.5.2", "syntax: MAIL FROM:<address>") \

@@ -2,7 +2,9 @@
 /*
  * smtp_session: what a client may say when, and what we answer.  A const table
  * [state][event] gives the next state, the reply and the effects; an empty
- * cell is 503.  Pure: the driver (conn) does the effects and brings facts back
+ * cell is 503 to a command and nothing to an event of the driver that comes too
+ * late.  (A late STORED of an earlier message is for the driver to tell apart,
+ * by its id.)  Pure: the driver (conn) does the effects and brings facts back
  * as events.
  *
  *	out = smtp_session_line(&s, line_status, line, &cmd);
@@ -60,7 +62,7 @@ enum smtp_state {
 	X(EHLO) X(HELO) X(MAIL) X(RCPT) X(DATA) X(RSET) X(NOOP) X(VRFY) \
 	X(HELP) X(QUIT) X(STARTTLS) X(AUTH) \
 	X(UNIMPLEMENTED) /* known verb that is not offered */ \
-	X(SYNTAX)	/* a line that did not parse; reply as parsed */ \
+	X(SYNTAX)	/* a line that did not parse; the last of the client's */ \
 	X(TOO_LARGE)	/* SIZE= or the content passes the limit */ \
 	X(TOO_MANY_RCPTS) \
 	X(TOO_MANY_MESSAGES) \
@@ -107,12 +109,12 @@ enum smtp_effect {
 	SMTP_DO_CLOSE = 16384,	/* flush and close */
 };
 
-/* A listener's limits; 0 is unlimited except for max_errors. */
+/* A listener's limits; 0 is unlimited. */
 struct smtp_limits {
 	uint64_t max_size;		/* Max_Message_Size */
 	uint32_t max_recipients;	/* Max_Recipients_Per_Message */
 	uint32_t max_messages;		/* Max_Receptions_Per_Connection */
-	uint32_t max_errors;		/* SMTP_ERRORS_DEFAULT */
+	uint32_t max_errors;		/* the one that ends it; 0: default */
 	bool require_ehlo;		/* Require_EHLO: HELO is refused */
 };
 
