@@ -25,5 +25,3 @@ tests_supervisor_test_places_LDADD = supervisor/libsupervisor.a $(TEST_LIBS)
 dist_check_SCRIPTS += %D%/test_supervisor.sh
 EXTRA_DIST += %D%/test_supervisor.py
 TESTS += %D%/test_supervisor.sh
-%D%/test_supervisor.log: supervisor/ecelerity$(EXEEXT) \
-	%D%/fake_worker$(EXEEXT)

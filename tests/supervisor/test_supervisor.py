@@ -603,7 +603,130 @@ def case_directories_that_cannot_be(site):
             f.write(text)
 
 
-EXTRA = {"case_watchdog": "Watchdog_Interval = 2.5\n"}
+def case_init_script(site):
+    with open(os.path.join(BUILD, "etc/init.d/ecelerity")) as f:
+        text = f.read()
+    for name, value in (("DAEMON", site.path("sbin/ecelerity")),
+                        ("CONFIG", site.conf),
+                        ("PIDFILE", site.path("run/ecelerity.pid"))):
+        text = re.sub("^%s=.*$" % name, "%s=%s" % (name, value), text,
+                      flags=re.M)
+    with open(site.path("init"), "w") as f:
+        f.write(text)
+
+    def init(verb):
+        c = site.command()
+        c = c[:c.index(site.path("sbin/ecelerity"))]
+        return subprocess.run(c + ["sh", site.path("init"), verb],
+                              env=site.env(), text=True, timeout=60,
+                              stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+
+    for verb, code, said in (
+            ("status", 3, "not running"), ("stop", 0, "not running"),
+            ("reload", 7, "not running"), ("configtest", 0, "valid"),
+            ("start", 0, "Starting"), ("start", 0, "running already"),
+            ("status", 0, "is running (pid "), ("reload", 0, "valid"),
+            ("force-reload", 0, "valid"), ("restart", 0, "Stopping"),
+            ("status", 0, "is running (pid "), ("nonsense", 2, "usage")):
+        r = init(verb)
+        check(r.returncode == code and said in r.stdout,
+              "%s: %d %s" % (verb, r.returncode, r.stdout))
+    site.wait_event("spooler/0#1 reconfigured generation 2")
+    with open(site.path("run/ecelerity.pid")) as f:
+        pid = int(f.read())
+    # A bad file stops neither reload nor restart from keeping what runs.
+    site.write_conf(["127.0.0.1:%d" % site.port], "Nonsense = 1\n")
+    for verb in ("reload", "restart", "configtest"):
+        r = init(verb)
+        check(r.returncode != 0 and "Nonsense" in r.stdout, r.stdout)
+    check(alive(pid), "it was stopped")
+    r = init("stop")
+    check(r.returncode == 0 and not alive(pid), r.stdout)
+    check(init("status").returncode == 3, "status after stop")
+
+
+def case_as_root_with_users(site):
+    """In a mount name space whose /etc/passwd knows our users."""
+    ids = {"ecuser": 60001, "ecnet": 60002, "eclog": 60003}
+    probe = ["unshare", "-m", "true"]
+    if os.geteuid() != 0 or shutil.which("unshare") is None or \
+            subprocess.run(probe, stderr=subprocess.DEVNULL).returncode != 0:
+        print("  (not root, or no name spaces: left out)")
+        return
+    os.chown(site.dir, 0, 0)
+    for name, line in (("passwd", "%s:x:%d:%d::/:/bin/false\n"),
+                       ("group", "%s:x:%d:\n")):
+        with open("/etc/" + name) as f:
+            text = f.read()
+        for user, number in ids.items():
+            text += line % ((user,) + (number,) * line.count("%d"))
+        with open(site.path(name), "w") as f:
+            f.write(text)
+    open(site.events_path, "w").close()
+    os.chmod(site.events_path, 0o666)
+    script = ("mount --bind %s /etc/passwd && mount --bind %s /etc/group && "
+              "exec %s -c %s -d" % (
+                  site.path("passwd"), site.path("group"),
+                  site.path("sbin/ecelerity"), site.conf))
+    site.proc = subprocess.Popen(
+        ["unshare", "-m", "sh", "-c", script], env=site.env(FAKE_HANG=""),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=open(site.err, "a"), start_new_session=True)
+    site.wait_log(r"ready: \d+ workers")
+    check("not started by root" not in site.log(), "it believes it is not root")
+    user = {"listener": "ecnet", "deliverer": "ecnet", "resolver": "ecnet",
+            "spooler": "ecuser", "console": "ecuser", "logger": "eclog"}
+    for who in ALL:
+        number = ids[user[who.split("/")[0]]]
+        site.wait_event(r"%s#1 started pid \d+ uid %d gid %d .*" % (
+            who, number, number))
+        with open("/proc/%d/status" % site.worker(who)) as f:
+            status = f.read()
+        for line in (r"Uid:\s+%d\s+%d\s+%d\s+%d" % ((number,) * 4),
+                     r"Groups:\s*", r"NoNewPrivs:\s+1", r"CapEff:\s+0+",
+                     r"CapPrm:\s+0+", r"CapBnd:\s+0+"):
+            check(re.search("^%s$" % line, status, re.M),
+                  "%s: no %s in %s" % (who, line, status))
+    with open("/proc/%d/status" % site.proc.pid) as f:
+        status = f.read()
+    caps = int(re.search(r"^CapEff:\s+(\w+)$", status, re.M).group(1), 16)
+    wanted = {0: "CHOWN", 1: "DAC_OVERRIDE", 3: "FOWNER", 5: "KILL",
+              6: "SETGID", 7: "SETUID", 8: "SETPCAP",
+              10: "NET_BIND_SERVICE", 19: "SYS_PTRACE"}
+    check(caps == sum(1 << n for n in wanted), "capabilities %x" % caps)
+    for name, owner in (("spool", "ecuser"), ("log", "eclog"),
+                        ("ctl", "ecuser")):
+        check(os.stat(site.path(name)).st_uid == ids[owner], "owner " + name)
+    # Restarting still works with what is left of root.
+    for who in ("spooler/0", "listener/1", "logger/0"):
+        os.kill(site.worker(who), signal.SIGKILL)
+        site.wait_event(r"%s#2 started pid \d+ uid %d .*" % (
+            who, ids[user[who.split("/")[0]]]))
+    os.kill(site.worker("deliverer/0"), signal.SIGSTOP)
+    trace = site.path("log/traces/%d.trc" % site.worker("deliverer/0"))
+    site.worker("deliverer/0", 2)
+    with open(trace) as f:
+        check("State:\tT (stopped)" in f.read(), "trace of an undumpable one")
+    site.signal(signal.SIGTERM)
+    check(site.wait_exit() == 0, "exit code")
+
+
+def case_a_missing_user_tells_how_to_make_it(site):
+    if os.geteuid() != 0:
+        return
+    with open(site.conf, "a") as f:
+        f.write('Security { User = "ec-nobody-has-this" }\n')
+    r = subprocess.run([site.path("sbin/ecelerity"), "-c", site.conf],
+                       stderr=subprocess.PIPE, text=True, timeout=60)
+    check(r.returncode == 78, "exit code %d" % r.returncode)
+    check("useradd --system" in r.stderr and
+          "ec-nobody-has-this'" in r.stderr, r.stderr)
+
+
+EXTRA = {"case_as_root_with_users": "Watchdog_Interval = 2.5\n",
+         "case_watchdog": "Watchdog_Interval = 2.5\n"}
 
 
 def main():
