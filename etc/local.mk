@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+dist_sysconf_DATA = %D%/ecelerity.conf.sample

@@ -22,24 +22,31 @@ buf_clear(struct buf *b)
 	b->full = false;
 }
 
+static void
+grow(struct buf *b, size_t want)
+{
+	size_t cap = b->cap ? b->cap : 256;
+
+	if (want <= b->cap) {
+		return;
+	}
+	while (cap < want) {
+		cap = cap > SIZE_MAX / 2 ? want : cap * 2;
+	}
+	b->ptr = xrealloc(b->ptr, cap);
+	b->cap = cap;
+}
+
 bool
 buf_reserve(struct buf *b, size_t n)
 {
-	size_t want, cap;
+	size_t want;
 
 	if (__builtin_add_overflow(b->len, n, &want) || want > b->max) {
 		b->full = true;
 		return false;
 	}
-	if (want <= b->cap) {
-		return true;
-	}
-	cap = b->cap ? b->cap : 256;
-	while (cap < want) {
-		cap *= 2;
-	}
-	b->ptr = xrealloc(b->ptr, cap);
-	b->cap = cap;
+	grow(b, want);
 	return true;
 }
 
@@ -83,11 +90,12 @@ buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, again);
 	va_end(again);
-	/* One more for vsnprintf's NUL, which is not counted. */
-	if (n < 0 || !buf_reserve(b, (size_t)n + 1)) {
+	if (n < 0 || !buf_reserve(b, (size_t)n)) {
 		b->full = true;
 		return false;
 	}
+	/* One more for vsnprintf's NUL, which does not count for the cap. */
+	grow(b, b->len + (size_t)n + 1);
 	vsnprintf(b->ptr + b->len, (size_t)n + 1, fmt, ap);
 	b->len += (size_t)n;
 	return true;

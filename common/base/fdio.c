@@ -20,6 +20,10 @@ fdio_write_all(int fd, const void *p, size_t n)
 			}
 			return -1;
 		}
+		if (w == 0) {
+			errno = EIO;
+			return -1;
+		}
 		b += w;
 		n -= (size_t)w;
 	}
@@ -96,34 +100,50 @@ fdio_pread_full(int fd, void *p, size_t n, uint64_t offset)
 	return (ssize_t)got;
 }
 
+/* Up to the cap, then one byte more to see whether the file ended there; the
+ * count, 0 at its end, -1 with errno (EFBIG past the cap). */
+static ssize_t
+slurp_some(int fd, struct buf *b)
+{
+	size_t room = b->max - b->len;
+	char past;
+	ssize_t r;
+
+	if (room > 0 && b->len == b->cap) {
+		buf_reserve(b, EC_MIN(room, EC_MAX(b->cap, (size_t)1)));
+	}
+	do {
+		r = room > 0 ? read(fd, b->ptr + b->len, EC_MIN(room,
+		    b->cap - b->len)) : read(fd, &past, 1);
+	} while (r < 0 && errno == EINTR);
+	if (r > 0 && room == 0) {
+		errno = EFBIG;
+		return -1;
+	}
+	b->len += r > 0 ? (size_t)r : 0;
+	return r;
+}
+
 int
 fdio_slurp(const char *path, struct buf *b, struct error *err_out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t r = 1;
+	ssize_t r;
 
 	if (fd < 0) {
 		return error_sys(err_out, "cannot open %s", path);
 	}
-	while (r != 0) {
-		if (!buf_reserve(b, 1)) {
-			close(fd);
-			return error_set(err_out, ERROR_LIMIT,
-			    "%s is larger than %zu bytes", path, b->max);
-		}
-		r = read(fd, b->ptr + b->len, b->cap - b->len);
-		if (r < 0) {
-			if (errno == EINTR) {
-				continue;
-			}
-			error_sys(err_out, "cannot read %s", path);
-			close(fd);
-			return -1;
-		}
-		b->len += (size_t)r;
+	do {
+		r = slurp_some(fd, b);
+	} while (r > 0);
+	if (r < 0 && errno == EFBIG) {
+		error_set(err_out, ERROR_LIMIT, "%s is larger than %zu bytes",
+		    path, b->max);
+	} else if (r < 0) {
+		error_sys(err_out, "cannot read %s", path);
 	}
 	close(fd);
-	return 0;
+	return r < 0 ? -1 : 0;
 }
 
 int

@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-libcommon_a_SOURCES += \
-	%D%/base.c %D%/base.h %D%/slice.c %D%/slice.h %D%/buf.c %D%/buf.h \
-	%D%/error.c %D%/error.h %D%/list.h %D%/num.c %D%/num.h %D%/clock.h \
-	%D%/crc.c %D%/crc.h %D%/fdio.c %D%/fdio.h %D%/scratch.c %D%/scratch.h \
-	%D%/pool.c %D%/pool.h %D%/shm.c %D%/shm.h %D%/proctitle.c \
-	%D%/proctitle.h %D%/log.c %D%/log.h %D%/loop.c %D%/loop.h \
-	%D%/wire.h %D%/workq.c %D%/workq.h %D%/addr.c %D%/addr.h \
-	%D%/cidr.c %D%/cidr.h
+libcommon_a_SOURCES += %D%/addr.c %D%/addr.h
+libcommon_a_SOURCES += %D%/base.c %D%/base.h
+libcommon_a_SOURCES += %D%/buf.c %D%/buf.h
+libcommon_a_SOURCES += %D%/cidr.c %D%/cidr.h
+libcommon_a_SOURCES += %D%/clock.h
+libcommon_a_SOURCES += %D%/crc.c %D%/crc.h
+libcommon_a_SOURCES += %D%/error.c %D%/error.h
+libcommon_a_SOURCES += %D%/fdio.c %D%/fdio.h
+libcommon_a_SOURCES += %D%/list.h
+libcommon_a_SOURCES += %D%/log.c %D%/log.h
+libcommon_a_SOURCES += %D%/loop.c %D%/loop.h
+libcommon_a_SOURCES += %D%/num.c %D%/num.h
+libcommon_a_SOURCES += %D%/pool.c %D%/pool.h
+libcommon_a_SOURCES += %D%/proctitle.c %D%/proctitle.h
+libcommon_a_SOURCES += %D%/scratch.c %D%/scratch.h
+libcommon_a_SOURCES += %D%/shm.c %D%/shm.h
+libcommon_a_SOURCES += %D%/slice.c %D%/slice.h
+libcommon_a_SOURCES += %D%/wire.h
+libcommon_a_SOURCES += %D%/workq.c %D%/workq.h

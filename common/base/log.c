@@ -67,7 +67,7 @@ put_stderr(const char *line, size_t len)
 	(void)w;
 }
 
-static void
+static bool
 put(char *line, size_t len)
 {
 	bool sent = false;
@@ -83,45 +83,50 @@ put(char *line, size_t len)
 		line[len] = '\n';
 		put_stderr(line, len + 1);
 	}
+	return sent;
 }
 
-static void
+/* True if the log socket took it. */
+static bool
 put_v(enum log_level level, const char *extra, const char *fmt, va_list ap)
 {
 	char line[LOG_LINE_MAX + 2];
-	size_t n, room = LOG_LINE_MAX;
+	/* A long line is cut before what is said behind it. */
+	size_t n, room = LOG_LINE_MAX - strlen(extra);
 	int k;
 
 	n = (size_t)snprintf(line, room, "%s: %s: ", names[level], lg.who);
 	k = vsnprintf(line + n, room - n, fmt, ap);
 	n = k < 0 ? n : EC_MIN(n + (size_t)k, room - 1);
-	k = snprintf(line + n, room - n, "%s", extra);
-	n = k < 0 ? n : EC_MIN(n + (size_t)k, room - 1);
+	memcpy(line + n, extra, strlen(extra));
+	n += strlen(extra);
 	for (size_t i = 0; i < n; i++) {
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
 			line[i] = '?';	/* a line stays one line */
 		}
 	}
-	put(line, n);
+	return put(line, n);
 }
 
 void
 log_at(enum log_level level, const char *fmt, ...)
 {
 	char extra[64] = "";
+	uint64_t told = lg.lost;
 	va_list ap;
 	int saved = errno;
 
 	if (level < lg.min) {
 		return;
 	}
-	if (lg.lost > 0) {
+	if (told > 0) {
 		snprintf(extra, sizeof extra, " (%llu lines before this lost)",
-		    (unsigned long long)lg.lost);
-		lg.lost = 0;
+		    (unsigned long long)told);
 	}
 	va_start(ap, fmt);
-	put_v(level, extra, fmt, ap);
+	if (put_v(level, extra, fmt, ap)) {
+		lg.lost -= told;	/* only now somebody knows */
+	}
 	va_end(ap);
 	errno = saved;
 }

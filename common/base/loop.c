@@ -2,6 +2,8 @@
 /* Turns of libevent's loop, with hooks at the end of each. */
 #include "common/base/loop.h"
 
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <sys/signalfd.h>
 
 #include "common/base/clock.h"
@@ -16,6 +18,15 @@ struct loop {
 	loop_signal_fn sig_fn;
 	void *sig_arg;
 };
+
+_Static_assert(sizeof(struct event) <= sizeof(struct loop_event),
+    "struct loop_event holds the library's event");
+
+static struct event *
+event_of(const struct loop_event *e)
+{
+	return (struct event *)(uintptr_t)e;
+}
 
 struct loop *
 loop_create(void)
@@ -111,7 +122,7 @@ on_fd(evutil_socket_t fd, short what, void *arg)
 	struct loop_fd *f = arg;
 
 	(void)fd;
-	/* The first callback of a turn tells the time for all of it. */
+	/* The turn's time is that after the wait, not before it. */
 	f->loop->now_us = clock_mono_us();
 	f->fn(f->arg, (what & EV_READ ? LOOP_READ : 0) |
 	    (what & EV_WRITE ? LOOP_WRITE : 0));
@@ -130,16 +141,16 @@ loop_fd_want(struct loop_fd *f, unsigned want)
 		return;
 	}
 	if (f->want != 0) {
-		event_del(&f->ev);
+		event_del(event_of(&f->ev));
 	}
 	f->want = want;
 	if (want == 0) {
 		return;
 	}
-	event_assign(&f->ev, f->loop->base, f->fd, (short)(EV_PERSIST |
+	event_assign(event_of(&f->ev), f->loop->base, f->fd, (short)(EV_PERSIST |
 	    (want & LOOP_READ ? EV_READ : 0) |
 	    (want & LOOP_WRITE ? EV_WRITE : 0)), on_fd, f);
-	if (event_add(&f->ev, NULL) < 0) {
+	if (event_add(event_of(&f->ev), NULL) < 0) {
 		panic("cannot watch descriptor %d: %s", f->fd, strerror(errno));
 	}
 }
@@ -159,15 +170,17 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	t->loop->now_us = clock_mono_us();
 	t->fn(t->arg);
 }
 
 void
 loop_timer_init(struct loop_timer *t, struct loop *l, loop_fn fn, void *arg)
 {
+	t->loop = l;
 	t->fn = fn;
 	t->arg = arg;
-	event_assign(&t->ev, l->base, -1, 0, on_timer, t);
+	event_assign(event_of(&t->ev), l->base, -1, 0, on_timer, t);
 }
 
 void
@@ -176,19 +189,19 @@ loop_timer_set(struct loop_timer *t, uint64_t us)
 	struct timeval tv = { (time_t)(us / 1000000u),
 		(suseconds_t)(us % 1000000u) };
 
-	event_add(&t->ev, &tv);
+	event_add(event_of(&t->ev), &tv);
 }
 
 void
 loop_timer_stop(struct loop_timer *t)
 {
-	event_del(&t->ev);
+	event_del(event_of(&t->ev));
 }
 
 bool
 loop_timer_is_set(const struct loop_timer *t)
 {
-	return event_pending(&t->ev, EV_TIMEOUT, NULL) != 0;
+	return event_pending(event_of(&t->ev), EV_TIMEOUT, NULL) != 0;
 }
 
 void

@@ -15,8 +15,6 @@
 #include "common/base/base.h"
 #include "common/base/list.h"
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
 #include <signal.h>
 
 #define LOOP_READ 1u
@@ -24,13 +22,18 @@
 
 struct loop;
 
+/* Room for the event library's struct, so that its names stay out of ours. */
+struct loop_event {
+	uint64_t room[18];
+};
+
 typedef void (*loop_fd_fn)(void *arg, unsigned ready);
 typedef void (*loop_fn)(void *arg);
 typedef void (*loop_signal_fn)(void *arg, int signo);
 
 struct loop_fd {
 	struct loop *loop;
-	struct event ev;
+	struct loop_event ev;
 	loop_fd_fn fn;
 	void *arg;
 	int fd;
@@ -38,7 +41,8 @@ struct loop_fd {
 };
 
 struct loop_timer {
-	struct event ev;
+	struct loop *loop;
+	struct loop_event ev;
 	loop_fn fn;
 	void *arg;
 };

@@ -24,5 +24,11 @@ num_parse_u64(struct slice s, uint64_t *out)
 bool
 num_parse_max(struct slice s, uint64_t max, uint64_t *out)
 {
-	return num_parse_u64(s, out) && *out <= max;
+	uint64_t v;
+
+	if (!num_parse_u64(s, &v) || v > max) {
+		return false;
+	}
+	*out = v;
+	return true;
 }

@@ -78,7 +78,15 @@ shm_map(int fd, size_t size, bool writable, bool sealed, struct error *err_out)
 		return NULL;
 	}
 	seals = fcntl(fd, F_GET_SEALS);
-	if (sealed && (seals < 0 || (seals & LEND_SEALS) != LEND_SEALS)) {
+	if (seals < 0) {
+		error_set(err_out, ERROR_PROTOCOL,
+		    "what came for shared memory is something else");
+		return NULL;
+	}
+	if (seals & F_SEAL_WRITE) {
+		seals |= F_SEAL_FUTURE_WRITE;	/* the stronger one */
+	}
+	if (sealed && (seals & LEND_SEALS) != LEND_SEALS) {
 		error_set(err_out, ERROR_PROTOCOL,
 		    "shared memory came without its seals");
 		return NULL;

@@ -61,7 +61,8 @@ struct slice
 slice_skip(struct slice s, size_t n)
 {
 	n = EC_MIN(n, s.len);
-	return (struct slice){ s.ptr + n, s.len - n };
+	/* An empty slice may be NULL, to which nothing may be added. */
+	return (struct slice){ n > 0 ? s.ptr + n : s.ptr, s.len - n };
 }
 
 ssize_t
@@ -99,8 +100,12 @@ slice_cut(struct slice *s, char c)
 bool
 slice_copy(char *dst, size_t size, struct slice s)
 {
-	size_t n = EC_MIN(s.len, size - 1);
+	size_t n;
 
+	if (size == 0) {
+		return false;	/* not even the NUL has room */
+	}
+	n = EC_MIN(s.len, size - 1);
 	if (n > 0) {
 		memcpy(dst, s.ptr, n);
 	}

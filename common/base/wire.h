@@ -21,7 +21,7 @@ struct wire_r {
 static inline struct wire_r
 wire_reader(struct slice s)
 {
-	return (struct wire_r){ s.ptr, s.ptr + s.len, false };
+	return (struct wire_r){ s.ptr, s.len > 0 ? s.ptr + s.len : s.ptr, false };
 }
 
 static inline size_t
@@ -74,7 +74,9 @@ wire_bytes(struct wire_r *r, size_t n)
 		return s;
 	}
 	s = slice_make(r->p, n);
-	r->p += n;
+	if (n > 0) {
+		r->p += n;
+	}
 	return s;
 }
 

@@ -8,15 +8,16 @@
 #include "common/mail/event.h"
 
 #include "common/base/wire.h"
+#include "common/mail/esc.h"
 
 #define EVENT_VERSION 1u
 
 void
 event_encode(const struct event *e, struct buf *b)
 {
-	struct slice reply = e->reply;
+	/* Never inside an escape, which readers could not undo. */
+	struct slice reply = esc_cut(e->reply, EVENT_REPLY_MAX);
 
-	reply.len = EC_MIN(reply.len, (size_t)EVENT_REPLY_MAX);
 	wire_put_u8(b, EVENT_VERSION);
 	wire_put_u8(b, e->kind);
 	wire_put_u8(b, e->flags);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The real file system. */
+#include "spooler/fs.h"
+
+#include <fcntl.h>
+
+static int
+real_open(int dir, const char *path, int flags, mode_t mode)
+{
+	int fd;
+
+	do {
+		fd = openat(dir, path, flags | O_CLOEXEC, mode);
+	} while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+static ssize_t
+real_pwrite(int fd, const void *p, size_t n, uint64_t offset)
+{
+	return pwrite(fd, p, n, (off_t)offset);
+}
+
+static ssize_t
+real_pread(int fd, void *p, size_t n, uint64_t offset)
+{
+	return pread(fd, p, n, (off_t)offset);
+}
+
+static int
+real_rename(int dir, const char *from, const char *to)
+{
+	return renameat(dir, from, dir, to);
+}
+
+static int
+real_link(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return linkat(from_dir, from, to_dir, to, 0);
+}
+
+static int
+real_unlink(int dir, const char *path)
+{
+	return unlinkat(dir, path, 0);
+}
+
+static int
+real_truncate(int fd, uint64_t size)
+{
+	return ftruncate(fd, (off_t)size);
+}
+
+const struct fs fs_real = {
+	.open_at = real_open,
+	.pwrite_fd = real_pwrite,
+	.pread_fd = real_pread,
+	.sync_data = fdatasync,
+	.sync_dir = fsync,
+	.rename_at = real_rename,
+	.link_at = real_link,
+	.unlink_at = real_unlink,
+	.mkdir_at = mkdirat,
+	.truncate_fd = real_truncate,
+	.stat_fd = fstat,
+};
+
+int
+fs_write_all(const struct fs *fs, int fd, const void *p, size_t n,
+    uint64_t offset)
+{
+	const char *b = p;
+
+	while (n > 0) {
+		ssize_t w = fs->pwrite_fd(fd, b, n, offset);
+
+		if (w < 0) {
+			if (errno == EINTR) {
+				continue;
+			}
+			return -1;
+		}
+		if (w == 0) {
+			errno = EIO;
+			return -1;
+		}
+		b += w;
+		n -= (size_t)w;
+		offset += (uint64_t)w;
+	}
+	return 0;
+}
+
+ssize_t
+fs_read_full(const struct fs *fs, int fd, void *p, size_t n, uint64_t offset)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t r = fs->pread_fd(fd, (char *)p + got, n - got,
+		    offset + got);
+
+		if (r < 0) {
+			if (errno == EINTR) {
+				continue;
+			}
+			return -1;
+		}
+		if (r == 0) {
+			break;
+		}
+		got += (size_t)r;
+	}
+	return (ssize_t)got;
+}

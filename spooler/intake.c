@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listeners' mail on its way into the journal.
+ *
+ *	STORE -> checked, held -> appended -> durable -> admitted, STORED(ok)
+ *	               |              '-> batch failed -> STORED(failed)
+ *	               '-> no room now: waits here (credits bound how many)
+ *
+ * A STORE that is sent again after our restart is answered from what replay
+ * found; a new one never waits for replay.
+ */
+#include "spooler/spooler.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/wire.h"
+
+struct late_store {	/* waits for room, or for replay to end */
+	struct list_node link;
+	uint32_t txn;
+	uint64_t seq;
+	uint8_t listener;
+	uint32_t incarnation;
+	bool resent;
+};
+
+static void
+answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
+    enum store_result result)
+{
+	struct listener_peer *p = &s->listeners[listener];
+	struct buf *b;
+
+	/* Who sent it may be dead: then its client has seen no answer. */
+	if (p->link == NULL || p->incarnation != incarnation) {
+		return;
+	}
+	b = ipc_begin(p->link, IPC_STORED);
+	wire_put_u64(b, seq);
+	wire_put_u8(b, (uint8_t)result);
+	ipc_end(p->link);
+}
+
+/* Reads the extents of a STORE into held pieces; the count or -1. */
+static int
+take_pieces(struct spooler *s, const struct listener_peer *p, unsigned index,
+    struct wire_r *r, struct piece *pieces, uint64_t *size_out)
+{
+	unsigned n = wire_u8(r);
+
+	*size_out = 0;
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t slab = wire_u32(r);
+		struct piece x = { .offset = wire_u32(r),
+			.length = wire_u32(r) };
+
+		x.handle = slabs_find(&s->slabs, ROLE_LISTENER, index,
+		    p->incarnation, slab);
+		if (r->bad || x.length == 0 ||
+		    slabs_at(&s->slabs, x) == NULL) {
+			return -1;
+		}
+		pieces[i] = x;
+		*size_out += x.length;
+	}
+	return r->bad ? -1 : (int)n;
+}
+
+static enum journal_room
+append(struct spooler *s, struct txn *x, const struct journal_note *note,
+    bool important)
+{
+	struct slice parts[TXN_MAX_PIECES + 2];
+	uint32_t env_len = x->env_len;
+	int n = 0;
+
+	parts[n++] = slice_make(&env_len, sizeof env_len);
+	parts[n++] = slice_make(x->env, x->env_len);
+	for (unsigned i = 0; i < x->n_pieces; i++) {
+		parts[n++] = slice_make(slabs_at(&s->slabs, x->pieces[i]),
+		    x->pieces[i].length);
+	}
+	return journal_append(s->journal, JOURNAL_MESSAGE, parts, n, important,
+	    note);
+}
+
+static void
+give_up(struct spooler *s, struct late_store *l, struct txn *x,
+    enum store_result result)
+{
+	answer(s, l->listener, l->incarnation, l->seq, result);
+	txn_put(&s->txns, x);
+}
+
+/* True if it need not wait any longer. */
+static bool
+try_store(struct spooler *s, struct late_store *l)
+{
+	struct txn *x = txn_at(&s->txns, l->txn);
+	struct journal_note note = { .what = NOTE_STORE, .a = l->txn,
+		.b = l->seq, .c = (uint64_t)l->listener << 32 |
+		l->incarnation };
+
+	if (l->resent) {
+		if (s->replay != NULL && replay_percent(s) < 100) {
+			return false;
+		}
+		if (replay_has_batch(s, x->batch_id)) {
+			give_up(s, l, x, STORED_OK);
+			return true;
+		}
+	}
+	switch (append(s, x, &note, false)) {
+	case JOURNAL_OK:
+		return true;
+	case JOURNAL_BUSY:
+		return false;
+	case JOURNAL_FULL:
+		give_up(s, l, x, STORED_FULL);
+		return true;
+	}
+	return true;
+}
+
+static void
+on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct listener_peer *p = &s->listeners[k->peer_index];
+	struct wire_r r = wire_reader(m->body);
+	struct piece pieces[TXN_MAX_PIECES];
+	struct late_store l = { .seq = wire_u64(&r), .resent = wire_u8(&r) != 0,
+		.listener = k->peer_index, .incarnation = p->incarnation };
+	uint64_t size;
+	int n = take_pieces(s, p, k->peer_index, &r, pieces, &size);
+	struct slice encoded = slice_make(r.p, wire_left(&r));
+	struct envelope env;
+	struct scratch scratch;
+	struct late_store *waits;
+	struct txn *x;
+
+	scratch_init(&scratch, 1 << 20);
+	if (!p->said_hello || r.bad || n < 0 ||
+	    encoded.len > ENVELOPE_MAX_BYTES ||
+	    !envelope_decode(encoded, &scratch, &env)) {
+		ipc_bad(k, "malformed STORE");
+		scratch_fini(&scratch);
+		return;
+	}
+	x = txn_create(&s->txns, &env, encoded, size);
+	scratch_fini(&scratch);
+	for (int i = 0; i < n; i++) {
+		slabs_hold(&s->slabs, pieces[i]);
+	}
+	txn_set_pieces(x, pieces, (unsigned)n);
+	l.txn = x->slot;
+	if (size + encoded.len + 64 > journal_payload_max(s->journal)) {
+		give_up(s, &l, x, STORED_TOO_BIG);
+		return;
+	}
+	/* Behind those that wait, or a stream of small ones starves a big
+	 * one. */
+	if ((l.resent || list_is_empty(&s->late_stores)) && try_store(s, &l)) {
+		return;
+	}
+	waits = xmalloc(sizeof *waits);
+	*waits = l;
+	list_push_back(&s->late_stores, &waits->link);
+}
+
+void
+intake_retry(struct spooler *s)
+{
+	list_each(n, tmp, &s->late_stores) {
+		struct late_store *l = list_entry(n, struct late_store, link);
+
+		if (try_store(s, l)) {
+			list_remove(n);
+			free(l);
+		} else if (!l->resent) {
+			break;
+		}
+	}
+}
+
+void
+txn_in_journal(struct spooler *s, struct txn *x, uint32_t epoch,
+    uint64_t payload_at)
+{
+	x->epoch = epoch;
+	x->body_at = payload_at + sizeof(uint32_t) + x->env_len;
+	journal_pin(s->journal, epoch, PIN_RECORD);
+}
+
+void
+intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
+{
+	struct scratch scratch;
+	struct envelope env;
+
+	(void)lsn;
+	scratch_init(&scratch, 1 << 20);
+	ec_assert(envelope_decode(slice_make(x->env, x->env_len), &scratch,
+	    &env));
+	for (uint32_t i = 0; i < env.n_rcpt; i++) {
+		struct recipient *t = &env.rcpt[i];
+		struct queue *q = queue_get(&s->queues, env.group, env.binding,
+		    spooler_domain(t->addr));
+		uint32_t slot = q == NULL ? 0 : index_add(&s->index, t->id);
+		struct msg *m;
+
+		if (slot == 0) {
+			log_critical("message not queued: %s; it stays in the "
+			    "journal and comes back at the next start",
+			    q == NULL ? "too many queues" : "its id is taken");
+			continue;
+		}
+		m = index_at(&s->index, slot);
+		m->txn = x->slot;
+		m->rcpt_at = (uint32_t)(t->addr.ptr - x->env) - 11u;
+		m->queue = q->number;
+		m->received_s = (uint32_t)(x->received_us / 1000000u);
+		x->refs++;
+		x->unsettled++;
+		if (list_is_empty(&x->settle)) {
+			x->settle_us = spooler_now(s) + s->set.settle_after_us;
+			list_push_back(&s->settle_order, &x->settle);
+		}
+		queue_push(&s->queues, slot, false);
+		handout_wake(s, q);
+	}
+	scratch_fini(&scratch);
+}
+
+void
+intake_stored(struct spooler *s, const struct journal_note *n)
+{
+	struct txn *x = txn_at(&s->txns, n->a);
+	unsigned listener = (unsigned)(n->c >> 32);
+	uint32_t incarnation = (uint32_t)n->c;
+
+	if (!n->ok) {
+		answer(s, listener, incarnation, n->b, STORED_FAILED);
+		txn_put(&s->txns, x);
+		return;
+	}
+	answer(s, listener, incarnation, n->b, STORED_OK);
+	txn_in_journal(s, x, n->epoch, n->offset);
+	intake_admit(s, x, n->lsn);
+	spooler_score(s, SCORE_S_RECEIVED, x->refs);
+	if (x->refs == 0) {
+		journal_unpin(s->journal, x->epoch, PIN_RECORD);
+		txn_put(&s->txns, x);
+	}
+}
+
+static void
+give_lease(struct spooler *s, struct ipc_link *k)
+{
+	uint32_t now = (uint32_t)(clock_wall_us() / 1000000u), first, last;
+	uint16_t allocator;
+	struct error err;
+	struct buf *b;
+
+	if (lease_take(&s->lease, now, &allocator, &first, &last, &err) < 0) {
+		/* The listener asks again; its clients get 451 meanwhile. */
+		log_error("no id lease for listener/%u: %s", k->peer_index,
+		    err.text);
+		return;
+	}
+	b = ipc_begin(k, IPC_LEASE);
+	wire_put_u16(b, allocator);
+	wire_put_u32(b, first);
+	wire_put_u32(b, last);
+	ipc_end(k);
+}
+
+static void
+on_slab(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct wire_r r = wire_reader(m->body);
+	uint32_t number = wire_u32(&r);
+	uint64_t size = wire_u64(&r);
+	int fd = ipc_take_fd(m);
+	struct error err = { 0 };
+
+	if (r.bad || fd < 0 || slabs_add(&s->slabs, ROLE_LISTENER,
+	    k->peer_index, s->listeners[k->peer_index].incarnation, number,
+	    size, fd, &err) == 0) {
+		ipc_bad(k, "bad slab: %s", err.text);
+	}
+}
+
+static void
+on_hello(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct listener_peer *p = &s->listeners[k->peer_index];
+	struct wire_r r = wire_reader(m->body);
+	struct buf *b;
+
+	p->incarnation = wire_u32(&r);
+	p->said_hello = true;
+	if (r.bad || p->incarnation != k->incarnation) {
+		ipc_bad(k, "malformed STORE_HELLO");
+		return;
+	}
+	b = ipc_begin(k, IPC_STORE_CREDIT);
+	wire_put_u32(b, STORE_WINDOW);
+	ipc_end(k);
+	give_lease(s, k);
+}
+
+/* Says which of a listener's extents works from before a restart still read. */
+static void
+keep_for(struct spooler *s, unsigned index)
+{
+	struct listener_peer *p = &s->listeners[index];
+
+	for (unsigned d = 0; d < SPOOLER_DELIVERERS; d++) {
+		list_each(n, tmp, &s->deliverers[d].works) {
+			struct work *w = list_entry(n, struct work, link);
+
+			for (unsigned i = 0; i < w->n_pieces; i++) {
+				struct slab *b =
+				    s->slabs.slab[w->pieces[i].handle];
+				struct buf *out;
+
+				if (b == NULL || b->role != ROLE_LISTENER ||
+				    b->index != index ||
+				    b->incarnation != p->incarnation) {
+					continue;
+				}
+				out = ipc_begin(p->link, IPC_KEEP);
+				wire_put_u32(out, b->number);
+				wire_put_u32(out, w->pieces[i].offset);
+				wire_put_u32(out, w->pieces[i].length);
+				ipc_end(p->link);
+			}
+		}
+	}
+	ipc_say(p->link, IPC_KEEP_END);
+	p->kept = true;
+}
+
+void
+intake_keep(struct spooler *s)
+{
+	for (unsigned i = 0; i < SPOOLER_LISTENERS; i++) {
+		struct listener_peer *p = &s->listeners[i];
+
+		if (p->link != NULL && p->said_end && !p->kept &&
+		    s->started_handout) {
+			keep_for(s, i);
+		}
+	}
+}
+
+void
+intake_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct wire_r r = wire_reader(m->body);
+
+	if (m->type == IPC_STORE) {
+		on_store(s, k, m);
+	} else if (m->type == IPC_STORE_SLAB) {
+		on_slab(s, k, m);
+	} else if (m->type == IPC_STORE_SLAB_GONE) {
+		slabs_bury(&s->slabs, ROLE_LISTENER, k->peer_index,
+		    s->listeners[k->peer_index].incarnation, wire_u32(&r));
+	} else if (m->type == IPC_STORE_HELLO) {
+		on_hello(s, k, m);
+	} else if (m->type == IPC_STORE_HELLO_END) {
+		s->listeners[k->peer_index].said_end = true;
+		intake_keep(s);
+	} else if (m->type == IPC_LEASE_ASK) {
+		give_lease(s, k);
+	} else {
+		ipc_bad(k, "unexpected %s", ipc_type_name(m->type));
+	}
+}
+
+void
+intake_link_up(struct spooler *s, struct ipc_link *k)
+{
+	s->listeners[k->peer_index] = (struct listener_peer){ .link = k,
+		.incarnation = k->incarnation };
+}
+
+void
+intake_link_down(struct spooler *s, struct ipc_link *k)
+{
+	struct listener_peer *p = &s->listeners[k->peer_index];
+
+	if (p->link == k) {
+		p->link = NULL;
+	}
+}
+
+/* Nobody can write its memory any more.  What is committed is in the journal:
+ * pieces that no deliverer reads are dropped so that the memory goes. */
+void
+intake_dead(struct spooler *s, unsigned index, uint32_t incarnation)
+{
+	for (uint32_t i = 1; i < s->txns.pool.fresh; i++) {
+		struct txn *x = txn_at(&s->txns, i);
+		struct slab *b;
+
+		if ((uintptr_t)x <= UINT32_MAX || x->slot != i ||
+		    x->n_pieces == 0 || x->holds > 0 || x->epoch == 0) {
+			continue;
+		}
+		b = s->slabs.slab[x->pieces[0].handle];
+		if (b != NULL && b->role == ROLE_LISTENER &&
+		    b->index == index && b->incarnation == incarnation) {
+			txn_drop_pieces(&s->txns, x);
+		}
+	}
+	slabs_bury(&s->slabs, ROLE_LISTENER, index, incarnation, UINT32_MAX);
+}

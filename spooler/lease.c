@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The durable counter of allocator numbers. */
+#include "spooler/lease.h"
+
+#include <fcntl.h>
+
+#include "common/base/crc.h"
+#include "common/base/log.h"
+#include "common/base/wire.h"
+
+#define LEASE_BLOCK 1024u
+#define LEASE_AHEAD (24u * 3600u)
+#define LEASE_FILE_BYTES 36u
+
+static const char magic[] = "ECLEASE1";
+
+static int
+save(struct lease *l, uint64_t limit, uint32_t last_second,
+    struct error *err_out)
+{
+	struct buf b;
+	int fd, r = -1;
+
+	buf_init(&b, LEASE_FILE_BYTES);
+	buf_append(&b, magic, 8);
+	wire_put_u64(&b, limit);
+	wire_put_u64(&b, last_second);
+	wire_put_u64(&b, l->wrap_second);
+	wire_put_u32(&b, crc32c(0, b.ptr, b.len));
+	fd = l->fs->open_at(l->dir, "lease.new", O_RDWR | O_CREAT | O_TRUNC,
+	    0640);
+	if (fd < 0 || fs_write_all(l->fs, fd, b.ptr, b.len, 0) < 0 ||
+	    l->fs->sync_data(fd) < 0 ||
+	    l->fs->rename_at(l->dir, "lease.new", "lease") < 0 ||
+	    l->fs->sync_dir(l->dir) < 0) {
+		error_sys(err_out, "cannot write the id lease file");
+	} else {
+		l->limit = limit;
+		l->last_second = last_second;
+		r = 0;
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	buf_fini(&b);
+	return r;
+}
+
+static bool
+load(struct lease *l, const char *p, size_t n)
+{
+	struct wire_r r = wire_reader(slice_make(p, n));
+	char m[8];
+
+	wire_get(&r, m, sizeof m);
+	l->next = wire_u64(&r);
+	l->last_second = (uint32_t)wire_u64(&r);
+	l->wrap_second = (uint32_t)wire_u64(&r);
+	return wire_u32(&r) == crc32c(0, p, LEASE_FILE_BYTES - 4) && !r.bad &&
+	    memcmp(m, magic, 8) == 0;
+}
+
+int
+lease_open(struct lease *l, const struct fs *fs, int dir,
+    uint32_t wall_seconds, struct error *err_out)
+{
+	char bytes[LEASE_FILE_BYTES];
+	int fd;
+	ssize_t n = 0;
+
+	*l = (struct lease){ .fs = fs, .dir = dir };
+	fd = fs->open_at(dir, "lease", O_RDONLY, 0);
+	if (fd >= 0) {
+		n = fs_read_full(fs, fd, bytes, sizeof bytes, 0);
+		close(fd);
+	} else if (errno != ENOENT) {
+		return error_sys(err_out, "cannot open the id lease file");
+	}
+	if (n > 0 && !load(l, bytes, (size_t)n)) {
+		/* Numbers may repeat, so the seconds must not: start a day
+		 * ahead of anything a holder could have used. */
+		log_critical("the id lease file is damaged: ids start a day "
+		    "ahead of the clock so that none is made twice");
+		l->next = 0;
+		l->wrap_second = wall_seconds + LEASE_AHEAD;
+	}
+	return save(l, l->next + LEASE_BLOCK, EC_MAX(l->last_second,
+	    wall_seconds + LEASE_AHEAD), err_out);
+}
+
+int
+lease_take(struct lease *l, uint32_t wall_seconds, uint16_t *allocator_out,
+    uint32_t *first_out, uint32_t *last_out, struct error *err_out)
+{
+	uint32_t first;
+
+	if (l->next != 0 && (l->next & UINT16_MAX) == 0 &&
+	    l->wrap_second < l->last_second) {
+		l->wrap_second = l->last_second;
+	}
+	first = EC_MAX(wall_seconds, l->wrap_second + 1);
+	if (l->next >= l->limit || first + LEASE_SECONDS > l->last_second) {
+		if (save(l, l->next + LEASE_BLOCK, EC_MAX(l->last_second,
+		    first + LEASE_SECONDS + LEASE_AHEAD), err_out) < 0) {
+			return -1;
+		}
+	}
+	*allocator_out = (uint16_t)l->next++;
+	*first_out = first;
+	*last_out = first + LEASE_SECONDS;
+	return 0;
+}

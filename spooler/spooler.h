@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spooler: what main.c wires together and the parts of this folder share.  One
+ * struct, one thread (the loop's); helper threads get copies of what they need
+ * and touch nothing of it.
+ *
+ *	intake	 STORE from listeners        -> journal -> queue, STORED
+ *	handout	 READY, PULL, WORK           queues -> deliverers
+ *	outcome	 OUTCOME, expiry, bounces    -> journal -> gone or delayed
+ *	settle	 old mail                    journal -> hashed store
+ *	loader	 bodies and envelopes        disk -> memory
+ *	logfeed	 what became durable         -> logger
+ *	replay	 at start                    disk -> queues
+ */
+#ifndef EC_SPOOLER_H
+#define EC_SPOOLER_H
+
+#include "common/base/workq.h"
+#include "common/ipc/worker.h"
+#include "common/mail/event.h"
+#include "spooler/index.h"
+#include "spooler/journal.h"
+#include "spooler/lease.h"
+#include "spooler/queue.h"
+#include "spooler/slabs.h"
+#include "spooler/store.h"
+#include "spooler/txn.h"
+
+#define SPOOLER_LISTENERS SCORE_PER_ROLE
+#define SPOOLER_DELIVERERS BUDGET_DELIVERERS
+#define STORE_WINDOW 1024u	/* unanswered STOREs a listener may have */
+
+enum note_kind {	/* journal_note.what */
+	NOTE_STORE = 1,	/* a: txn, b: listener's seq, c: listener, incarnation */
+	NOTE_DSN,	/* a: txn */
+	NOTE_OUTCOME,	/* a: message, b: id, c: work to acknowledge or 0 */
+	NOTE_RETRY,	/* the same; the message stays */
+	NOTE_STATE,	/* a: message, b: id */
+	NOTE_SETTLED,	/* b: struct settle_round * */
+};
+
+struct listener_peer {
+	struct ipc_link *link;
+	uint32_t incarnation;
+	bool said_hello, said_end;
+	bool kept;		/* KEEP_END was said */
+};
+
+struct work {
+	uint64_t number;	/* counter << 13 | slot */
+	struct list_node link;	/* of its deliverer */
+	uint8_t deliverer;
+	uint16_t slot;
+	uint32_t queue;		/* 0: held from before a restart */
+	uint32_t txn;		/* 0: pieces below instead */
+	uint16_t n;		/* messages */
+	bool doubtful;		/* handed out again after a doubtful end */
+	uint16_t n_pieces;	/* held works only */
+	struct piece *pieces;
+	msgid *ids;		/* held works: the messages may not be known yet */
+	uint32_t *msgs;		/* index slots; 0 once it has its outcome */
+};
+#define WORK_SLOT_BITS 13u
+_Static_assert(STAGE_SLOTS == 1u << WORK_SLOT_BITS, "slots in work numbers");
+
+struct deliverer_peer {
+	struct ipc_link *link;
+	uint32_t incarnation;
+	bool spoken;		/* WORK_HELLO_END */
+	bool waiting;		/* link down, death not confirmed yet */
+	struct list_node works;
+	uint32_t n_works;
+	struct work *by_slot[STAGE_SLOTS];
+	uint16_t free_slots[STAGE_SLOTS];
+	uint32_t n_free;
+};
+
+struct settings {	/* of the configuration, as used per message */
+	uint64_t settle_after_us;
+	struct slice hostname, mailer_daemon;
+	bool suspend_all;
+	uint32_t max_batch;
+};
+
+struct logfeed;
+struct replay;
+struct settle;
+struct loader;
+
+struct spooler {
+	struct worker *w;
+	struct loop *loop;
+	const struct fs *fs;
+	char base[512];
+	struct settings set;
+	struct store store;
+	int journal_dir;
+	struct lease lease;
+	struct id_source ids;
+	struct journal *journal;
+	struct index index;
+	struct index held;		/* ids at deliverers since before our
+					 * start: queue is the deliverer, due
+					 * the slot, rcpt_at the place there */
+	struct slabs slabs;
+	struct txns txns;
+	struct queues queues;
+	struct listener_peer listeners[SPOOLER_LISTENERS];
+	struct deliverer_peer deliverers[SPOOLER_DELIVERERS];
+	struct list_node runnable;	/* queues with mail and credit */
+	struct list_node to_tell;	/* queues with mail, READY to be said */
+	struct list_node settle_order;	/* txns, oldest first */
+	struct list_node late_stores;	/* STOREs that wait for room or replay */
+	struct list_node late_outcomes;
+	uint64_t next_work;
+	struct logfeed *log;
+	struct replay *replay;		/* NULL once it is done */
+	struct settle *settle;
+	struct loader *loader;
+	struct loop_timer wheel, second, lease_retry;
+	struct loop_hook turn_end;
+	bool started_handout;	/* every deliverer has spoken */
+	uint64_t started_us;	/* monotonic */
+};
+
+static inline uint64_t
+spooler_now(struct spooler *s)
+{
+	return loop_now_us(s->loop);
+}
+
+static inline void
+spooler_score(struct spooler *s, unsigned n, uint64_t by)
+{
+	score_add(worker_score(s->w), n, by);
+}
+
+/* Our next id for mail of our own; MSGID_NONE when the disk refuses leases. */
+msgid spooler_new_id(struct spooler *s);
+/* The domain part of an address, as a queue's key; "localhost" without one. */
+struct slice spooler_domain(struct slice addr);
+struct config_where spooler_where(const struct queue *q);
+
+/* intake */
+void intake_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
+void intake_link_up(struct spooler *s, struct ipc_link *k);
+void intake_link_down(struct spooler *s, struct ipc_link *k);
+void intake_dead(struct spooler *s, unsigned index, uint32_t incarnation);
+void intake_stored(struct spooler *s, const struct journal_note *n);
+/* Room in the journal, or replay has ended. */
+void intake_retry(struct spooler *s);
+/* All deliverers have spoken: listeners learn which extents are still lent. */
+void intake_keep(struct spooler *s);
+/* A durable transaction's messages enter the index and queues. */
+void intake_admit(struct spooler *s, struct txn *x, uint64_t lsn);
+/* Its body and envelope are durable in this segment. */
+void txn_in_journal(struct spooler *s, struct txn *x, uint32_t epoch,
+	uint64_t payload_at);
+
+/* handout */
+void handout_link_up(struct spooler *s, struct ipc_link *k);
+void handout_link_down(struct spooler *s, struct ipc_link *k);
+void handout_dead(struct spooler *s, unsigned index, uint32_t incarnation);
+void handout_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
+void handout_run(struct spooler *s);	/* at the end of a turn */
+/* The queue has active mail: see to it that it is offered. */
+void handout_wake(struct spooler *s, struct queue *q);
+void handout_slab_gone(void *arg, uint32_t handle, uint32_t lent);
+/* Its body came (or not: then its messages are delayed a little). */
+void handout_loaded(struct spooler *s, struct txn *x, bool ok);
+void handout_forget_queue(void *arg, struct queue *q);
+/* Every deliverer that runs has said what it holds, and the journal is read:
+ * handing out begins. */
+void handout_check_spoken(struct spooler *s);
+/* A message found on disk: at a deliverer since before, or active/delayed. */
+void handout_place(struct spooler *s, uint32_t msg);
+struct work *handout_find(struct spooler *s, unsigned deliverer,
+	uint64_t number);
+/* Its body is read no more; its slot stays until handout_ack(). */
+void handout_release(struct spooler *s, struct work *w);
+/* Its outcome is durable. */
+void handout_ack(struct spooler *s, unsigned deliverer, uint64_t number);
+
+/* outcome */
+void outcome_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
+void outcome_durable(struct spooler *s, const struct journal_note *n);
+void outcome_retry_late(struct spooler *s);
+/* A message came due: active, or at its end. */
+void outcome_due(void *arg, uint32_t msg);
+/* The deliverer of this work is dead: by its stage each message is delivered,
+ * tried again, or tried again as a possible duplicate. */
+void outcome_orphan(struct spooler *s, struct work *w);
+/* A message in no list has come to its end (expiry): it is loaded if need be,
+ * then P and a bounce. */
+void outcome_end(struct spooler *s, uint32_t msg);
+/* Is it past its expiry? */
+bool outcome_is_expired(struct spooler *s, const struct msg *m);
+/* The message has left the spool: nothing but files may be left of it. */
+void outcome_forget(struct spooler *s, uint32_t msg, uint32_t done_epoch);
+
+/* settle */
+struct settle *settle_create(struct spooler *s);
+void settle_destroy(struct settle **t);
+void settle_tick(struct spooler *s);
+void settle_durable(struct spooler *s, const struct journal_note *n);
+void settle_remove(struct spooler *s, msgid id, uint32_t done_epoch);
+void settle_flush(struct spooler *s);
+/* The message must be in the index, settled, with its state in the journal. */
+void settle_carry(struct spooler *s, uint32_t epoch);
+void settle_state_durable(struct spooler *s, const struct journal_note *n);
+size_t settle_pending(const struct spooler *s);
+
+/* loader */
+struct loader *loader_create(struct spooler *s);
+void loader_destroy(struct loader **l);
+/* Brings the body of x, or with x == NULL envelope and body of a settled
+ * message; handout_loaded() is called later.  False: too many at once. */
+bool loader_start(struct spooler *s, struct txn *x, uint32_t msg);
+
+/* logfeed */
+struct logfeed *logfeed_create(struct spooler *s);
+void logfeed_destroy(struct logfeed **f);
+void logfeed_link_up(struct spooler *s, struct ipc_link *k);
+void logfeed_link_down(struct spooler *s);
+void logfeed_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
+void logfeed_durable(struct spooler *s, const struct journal_note *n);
+void logfeed_run(struct spooler *s);
+uint64_t logfeed_lag(const struct spooler *s);
+
+/* replay */
+int replay_start(struct spooler *s, struct error *err_out);
+void replay_destroy(struct replay **r);
+/* Was this batch found in the journal (live or not)?  Until listeners have
+ * all spoken after a restart. */
+bool replay_has_batch(const struct spooler *s, msgid batch);
+unsigned replay_percent(const struct spooler *s);
+
+/* ask: the console's questions */
+void ask_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
+
+#endif

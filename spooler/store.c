@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two files a message in 256 directories. */
+#include "spooler/store.h"
+
+#include <fcntl.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+static const char hex[] = "0123456789ABCDEF";
+static const char *const beside[] = { "journal", "quarantine", "checkpoint",
+	"pickup" };
+
+static int
+open_dir(struct store *s, const char *name, struct error *err_out)
+{
+	int fd;
+
+	if (s->fs->mkdir_at(s->base, name, 0750) < 0 && errno != EEXIST) {
+		return error_sys(err_out, "cannot make directory %s in the "
+		    "spool", name);
+	}
+	fd = s->fs->open_at(s->base, name, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0) {
+		return error_sys(err_out, "cannot open directory %s of the "
+		    "spool", name);
+	}
+	return fd;
+}
+
+int
+store_open(struct store *s, const struct fs *fs, const char *path, mode_t mode,
+    struct error *err_out)
+{
+	*s = (struct store){ .fs = fs, .mode = mode };
+	memset(s->dirs, 0xff, sizeof s->dirs);
+	s->base = fs->open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (s->base < 0) {
+		return error_sys(err_out, "cannot open SpoolBase %s", path);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(beside); i++) {
+		int fd = open_dir(s, beside[i], err_out);
+
+		if (fd < 0) {
+			return -1;
+		}
+		close(fd);
+	}
+	for (unsigned i = 0; i < 256; i++) {
+		char name[3] = { hex[i >> 4], hex[i & 15], '\0' };
+
+		s->dirs[i] = open_dir(s, name, err_out);
+		if (s->dirs[i] < 0) {
+			return -1;
+		}
+	}
+	if (fs->sync_dir(s->base) < 0) {
+		return error_sys(err_out, "cannot sync SpoolBase %s", path);
+	}
+	return 0;
+}
+
+void
+store_close(struct store *s)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		if (s->dirs[i] >= 0) {
+			close(s->dirs[i]);
+		}
+	}
+	if (s->base >= 0) {
+		close(s->base);
+	}
+}
+
+void
+store_name(msgid id, char out[STORE_NAME])
+{
+	char text[MSGID_TEXT_LEN + 1];
+
+	msgid_format(id, text);
+	memcpy(out, text + 3, MSGID_TEXT_LEN - 2);	/* with the NUL */
+}
+
+static void
+meta_name(msgid id, char out[STORE_NAME + 8])
+{
+	store_name(id, out);
+	memcpy(out + MSGID_TEXT_LEN - 3, ".meta", 6);
+}
+
+/* Writes parts into a new file and syncs it. */
+static int
+write_file(struct store *s, unsigned dir, const char *name,
+    const struct slice *parts, unsigned n, struct error *err_out)
+{
+	int fd = s->fs->open_at(s->dirs[dir], name, O_RDWR | O_CREAT | O_TRUNC,
+	    s->mode);
+	uint64_t at = 0;
+	int r = fd < 0 ? -1 : 0;
+
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		r = fs_write_all(s->fs, fd, parts[i].ptr, parts[i].len, at);
+		at += parts[i].len;
+	}
+	if (r == 0) {
+		r = s->fs->sync_data(fd);
+	}
+	if (r < 0) {
+		error_sys(err_out, "cannot write spool file %c%c/%s",
+		    hex[dir >> 4], hex[dir & 15], name);
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return r;
+}
+
+int
+store_write_data(struct store *s, msgid id, const struct slice *parts,
+    unsigned n, struct error *err_out)
+{
+	char name[STORE_NAME];
+
+	store_name(id, name);
+	/* A link of an interrupted settle must not be written through: other
+	 * recipients may share it. */
+	s->fs->unlink_at(s->dirs[msgid_dir(id)], name);
+	return write_file(s, msgid_dir(id), name, parts, n, err_out);
+}
+
+int
+store_link_data(struct store *s, msgid from, msgid to)
+{
+	char from_name[STORE_NAME], to_name[STORE_NAME];
+	int from_dir = s->dirs[msgid_dir(from)], to_dir = s->dirs[msgid_dir(to)];
+
+	store_name(from, from_name);
+	store_name(to, to_name);
+	if (s->fs->link_at(from_dir, from_name, to_dir, to_name) == 0) {
+		return 0;
+	}
+	if (errno != EEXIST) {
+		return -1;
+	}
+	/* What an interrupted settle left. */
+	s->fs->unlink_at(to_dir, to_name);
+	return s->fs->link_at(from_dir, from_name, to_dir, to_name);
+}
+
+int
+store_write_meta(struct store *s, const struct meta *m, struct error *err_out)
+{
+	char name[STORE_NAME + 8];
+	struct slice text;
+	struct buf b;
+	int r;
+
+	buf_init(&b, META_MAX_BYTES);
+	if (!meta_write(m, &b)) {
+		buf_fini(&b);
+		return error_set(err_out, ERROR_LIMIT, "envelope too large for "
+		    "a .meta file");
+	}
+	text = buf_slice(&b);
+	meta_name(m->rcpt.id, name);
+	r = write_file(s, msgid_dir(m->rcpt.id), name, &text, 1, err_out);
+	buf_fini(&b);
+	return r;
+}
+
+int
+store_sync_dir(struct store *s, unsigned dir, struct error *err_out)
+{
+	if (s->fs->sync_dir(s->dirs[dir]) < 0) {
+		return error_sys(err_out, "cannot sync spool directory %c%c",
+		    hex[dir >> 4], hex[dir & 15]);
+	}
+	return 0;
+}
+
+int
+store_remove(struct store *s, msgid id, struct error *err_out)
+{
+	char name[STORE_NAME + 8];
+	int dir = s->dirs[msgid_dir(id)], r = 0;
+
+	/* .meta first: a lone data file is an orphan, never mail. */
+	meta_name(id, name);
+	if (s->fs->unlink_at(dir, name) < 0 && errno != ENOENT) {
+		r = error_sys(err_out, "cannot remove spool file %s", name);
+	}
+	store_name(id, name);
+	if (s->fs->unlink_at(dir, name) < 0 && errno != ENOENT) {
+		r = error_sys(err_out, "cannot remove spool file %s", name);
+	}
+	return r;
+}
+
+int
+store_read_meta(struct store *s, msgid id, struct buf *out,
+    struct error *err_out)
+{
+	char name[STORE_NAME + 8];
+	struct stat st;
+	ssize_t n = -1;
+	int fd;
+
+	meta_name(id, name);
+	fd = s->fs->open_at(s->dirs[msgid_dir(id)], name, O_RDONLY, 0);
+	if (fd >= 0 && s->fs->stat_fd(fd, &st) == 0 &&
+	    st.st_size <= META_MAX_BYTES &&
+	    buf_reserve(out, (size_t)st.st_size)) {
+		n = fs_read_full(s->fs, fd, out->ptr + out->len,
+		    (size_t)st.st_size, 0);
+	}
+	if (n < 0) {
+		error_sys(err_out, "cannot read spool file %s", name);
+	} else {
+		out->len += (size_t)n;
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return n < 0 ? -1 : 0;
+}
+
+int
+store_open_data(struct store *s, msgid id)
+{
+	char name[STORE_NAME];
+
+	store_name(id, name);
+	return s->fs->open_at(s->dirs[msgid_dir(id)], name, O_RDONLY, 0);
+}
+
+int
+store_quarantine(struct store *s, unsigned dir, const char *name,
+    const char *why)
+{
+	char from[64], to[128], note[160];
+	struct slice text;
+	uint64_t now = clock_wall_us();
+	int fd;
+
+	snprintf(from, sizeof from, "%c%c/%.40s", hex[dir >> 4], hex[dir & 15],
+	    name);
+	snprintf(to, sizeof to, "quarantine/%c%c-%.40s.%llu", hex[dir >> 4],
+	    hex[dir & 15], name, (unsigned long long)now);
+	snprintf(note, sizeof note, "%.140s.why", to);
+	fd = s->fs->open_at(s->base, note, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+	if (fd >= 0) {
+		text = slice_of(why);
+		fs_write_all(s->fs, fd, text.ptr, text.len, 0);
+		close(fd);
+	}
+	log_error("spool file %s: %s: moved to %s", from, why, to);
+	return s->fs->rename_at(s->base, from, to);
+}

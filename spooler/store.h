@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store: the hashed directory store.  SpoolBase has 256 directories 00..FF
+ * (its own level holds no file), each with pairs
+ *
+ *	CC/CC-PPPPP-SSSSSSSS		data: the message as on the wire, CRLF
+ *	CC/CC-PPPPP-SSSSSSSS.meta	text (meta.h)
+ *
+ * and beside the 256: journal, quarantine, checkpoint, pickup, each a
+ * directory.  Order of writing: data, meta, sync of both, sync of the
+ * directories; only then may the journal forget (SETTLED).  Removing: meta,
+ * data, sync of the directory.
+ *
+ * Functions here block; they run in helper threads, and touch nothing but
+ * their arguments.
+ */
+#ifndef EC_STORE_H
+#define EC_STORE_H
+
+#include "common/base/error.h"
+#include "spooler/fs.h"
+#include "spooler/meta.h"
+
+struct store {
+	const struct fs *fs;
+	int base;		/* SpoolBase */
+	int dirs[256];
+	mode_t mode;		/* Spool_Mode */
+};
+
+/* Makes what is missing, opens the directories. */
+int store_open(struct store *s, const struct fs *fs, const char *path,
+	mode_t mode, struct error *err_out);
+void store_close(struct store *s);
+
+/* "B4-02001-C6DD1CA4": the name within its directory. */
+#define STORE_NAME 24u
+void store_name(msgid id, char out[STORE_NAME]);
+
+/* Writes and syncs a data file. */
+int store_write_data(struct store *s, msgid id, const struct slice *parts,
+	unsigned n, struct error *err_out);
+/* The same body under another id: a hard link, or past the limit of links a
+ * copy by the caller (errno EMLINK). */
+int store_link_data(struct store *s, msgid from, msgid to);
+int store_write_meta(struct store *s, const struct meta *m,
+	struct error *err_out);
+int store_sync_dir(struct store *s, unsigned dir, struct error *err_out);
+/* Both files; missing ones are fine.  The caller syncs the directory. */
+int store_remove(struct store *s, msgid id, struct error *err_out);
+/* Appends the text of a .meta file; -1 with errno in err. */
+int store_read_meta(struct store *s, msgid id, struct buf *out,
+	struct error *err_out);
+int store_open_data(struct store *s, msgid id);
+/* Moves a file of directory dir to quarantine, with the reason beside it. */
+int store_quarantine(struct store *s, unsigned dir, const char *name,
+	const char *why);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Capabilities after start-up. */
+#include "supervisor/privileges.h"
+
+#include <cap-ng.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+void
+privileges_lift_files(uint64_t max_fds)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 &&
+	    r.rlim_max != RLIM_INFINITY && r.rlim_max < max_fds) {
+		r.rlim_max = (rlim_t)max_fds;
+		/* Refused without privilege: workers take what there is. */
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+int
+privileges_reduce(bool as_root, struct error *err_out)
+{
+	if (as_root) {
+		capng_clear(CAPNG_SELECT_BOTH);
+		/* SETPCAP: a worker empties its bounding set.  SYS_PTRACE:
+		 * trace files of workers, which are undumpable. */
+		capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED |
+		    CAPNG_BOUNDING_SET, CAP_NET_BIND_SERVICE, CAP_SETUID,
+		    CAP_SETGID, CAP_KILL, CAP_CHOWN, CAP_FOWNER,
+		    CAP_DAC_OVERRIDE, CAP_SETPCAP, CAP_SYS_PTRACE, -1);
+		if (capng_apply(CAPNG_SELECT_BOTH) != 0) {
+			return error_set(err_out, ERROR_SYSTEM,
+			    "cannot reduce the capabilities of the supervisor");
+		}
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+		return error_sys(err_out, "cannot set no_new_privs");
+	}
+	return 0;
+}
