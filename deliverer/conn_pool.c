@@ -208,6 +208,22 @@ pool_conn_idle(struct deliverer *d, struct conn *c)
 }
 
 void
+pool_conn_aged(struct deliverer *d, struct conn *c)
+{
+	struct site *s = c->site;
+
+	list_each(n, tmp, &s->credited) {
+		struct queue *q = list_entry(n, struct queue, in_credited);
+
+		if (q->in_hand == 0) {
+			s->active -= q->active;
+			q->active = 0;
+		}
+	}
+	outbound_quit(d, c);
+}
+
+void
 pool_conn_gone(struct deliverer *d, struct conn *c)
 {
 	struct queue *q = c->queue;

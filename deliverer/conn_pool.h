@@ -17,7 +17,7 @@
 #define POOL_CREDIT_MAX 4096u	/* works asked for, of all queues */
 #define POOL_CREDIT_SOFT 2048u	/* past it idle queues keep none */
 #define POOL_CREDIT_LEAST 4u
-#define POOL_CREDIT_ALONE 32u	/* at least, for the only busy queue */
+#define POOL_CREDIT_ALONE 64u	/* at least, for the only busy queue */
 #define POOL_CREDIT_FAIL 64u	/* where works are taken to be failed */
 #define POOL_TURN 64u		/* works of one queue while others wait */
 #define POOL_RETRIES 2u
@@ -35,6 +35,9 @@ struct work *pool_next_work(struct deliverer *d, struct conn *c);
 void pool_conn_ready(struct deliverer *d, struct conn *c);
 /* It has nothing to do: kept for a while, or ended. */
 void pool_conn_idle(struct deliverer *d, struct conn *c);
+/* It found nothing to do for its idle time: what the queues' last words said
+ * of mail is out of date. */
+void pool_conn_aged(struct deliverer *d, struct conn *c);
 /* It takes no more work. */
 void pool_conn_leaves(struct deliverer *d, struct conn *c);
 /* No target of its site took it; why stands in f. */

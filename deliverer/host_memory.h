@@ -6,6 +6,7 @@
 #ifndef EC_HOST_MEMORY_H
 #define EC_HOST_MEMORY_H
 
+#include "common/base/list.h"
 #include "deliverer/table.h"
 
 #define HOST_MEMORY_MAX 65536u	/* then new failures are not remembered */

@@ -637,7 +637,7 @@ on_deadline(struct conn *c)
 		host_failed_internal(c, INTERNAL_CONNECT_TIMEOUT);
 	} else if (c->smtp.state == SMTP_STATE_IDLE &&
 	    c->phase != CONN_LEAVING) {
-		outbound_quit(c->d, c);
+		pool_conn_aged(c->d, c);
 	} else if (smtp_client_timeout(&c->smtp) == SMTP_END) {
 		conn_end(c);
 	}

@@ -192,9 +192,12 @@ on_ack(struct deliverer *d, struct ipc_link *k, struct wire_r r)
 	    sizeof number));
 	struct work *w = n == NULL ? NULL : list_entry(n, struct work, node);
 
-	if (r.bad || w == NULL || w->state != WORK_TOLD) {
+	if (r.bad || (w != NULL && w->state != WORK_TOLD)) {
 		worker_bad_peer(d->worker, k, "OUTCOME_ACK of no outcome");
 		return;
+	}
+	if (w == NULL) {
+		return;		/* told to two spoolers, known by both */
 	}
 	table_remove(&d->spool.works, n);
 	list_push_front(&d->spool.free_works, &w->link);
