@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The whole server against real clients, servers and operators' mistakes.
-EXTRA_DIST += %D%/lib.py %D%/demo %D%/check-road %D%/check-errors
+EXTRA_DIST += %D%/lib.py %D%/dns.py %D%/demo %D%/check-road %D%/check-errors
 
 .PHONY: demo check-road check-errors
 demo: all
