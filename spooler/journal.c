@@ -21,10 +21,9 @@
 #include "common/base/log.h"
 #include "common/base/num.h"
 #include "common/base/workq.h"
+#include "common/mail/size.h"
 
 #define MAX_SEGMENTS 1024u
-#define SEGMENT_MAX (64u << 20)
-#define SEGMENT_MIN (4u << 20)
 #define GATHER_SOFT (16u << 20)	/* a batch closes for others beyond this */
 
 enum segment_state { SEG_FREE, SEG_OLD, SEG_CURRENT, SEG_FULL };
@@ -832,9 +831,7 @@ set_limits(struct journal *j, const struct journal_limits *limits)
 	uint64_t n;
 
 	if (seg == 0) {
-		seg = limits->total_bytes / 16;
-		seg = EC_MIN(EC_MAX(seg, (uint64_t)SEGMENT_MIN),
-		    (uint64_t)SEGMENT_MAX);
+		seg = journal_segment_bytes(limits->total_bytes);
 	}
 	j->segment_bytes = num_round_up(seg, 1 << 16);
 	n = limits->total_bytes / j->segment_bytes;
