@@ -298,9 +298,12 @@ settle_by_reply(struct smtp_client *c)
 {
 	char text[EVENT_REPLY_MAX];
 	unsigned stage = smtp_client_stage(c);
+	unsigned kind = reply_class(stage, c->reply.code);
 
-	smtp_mail_settle(c->mail[0], reply_class(stage, c->reply.code), stage,
-	    c->reply.code, fold(c, text, sizeof text));
+	/* Nobody wants to read what a server says when all is well. */
+	smtp_mail_settle(c->mail[0], kind, stage, c->reply.code,
+	    kind == EVENT_DELIVERY ? (struct slice){ NULL, 0 } :
+	    fold(c, text, sizeof text));
 }
 
 /* The mail at hand gets what failure says, the one behind it goes elsewhere,
