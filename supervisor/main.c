@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "common/base/log.h"
@@ -88,7 +89,7 @@ load(const struct options *o)
 	}
 	buf_init(&text, CONFIG_MAX_TOTAL);
 	ok = generation_load(&sup.conf, sup.config_path, 1, &text);
-	fwrite(text.ptr, 1, text.len, stderr);
+	fprintf(stderr, "%.*s", SLICE_ARG(buf_slice(&text)));
 	buf_fini(&text);
 	if (!ok) {
 		exit(EXIT_CONFIG);
@@ -148,6 +149,24 @@ set_signals(sigset_t *set)
 	sigprocmask(SIG_BLOCK, set, NULL);
 }
 
+/* Lines that no logger lives to read go to stderr; in the foreground ours were
+ * seen there already. */
+static void
+print_unread_log(void)
+{
+	char line[LOG_LINE_MAX + 1];
+	ssize_t n;
+
+	log_init("supervisor", -1, EC_NOTICE, true);
+	while (sup.log_fds[0] >= 0 && (n = recv(sup.log_fds[0], line,
+	    sizeof line - 1, MSG_DONTWAIT)) > 0) {
+		line[n] = '\0';
+		if (!sup.foreground || strstr(line, ": supervisor: ") == NULL) {
+			fprintf(stderr, "%s\n", line);
+		}
+	}
+}
+
 /* Does not come back. */
 static void
 finish(int exit_code, const char *words)
@@ -189,6 +208,7 @@ main(int argc, char **argv)
 		fatal(71, "cannot watch signals: %s", strerror(errno));
 	}
 	loop_run(sup.loop);
+	print_unread_log();
 	if (sup.exit_code == 0) {
 		log_notice("stopped");
 	}

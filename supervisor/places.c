@@ -110,8 +110,7 @@ places_open_stderr(struct supervisor *s, struct error *err_out)
 		return 0;
 	}
 	snprintf(path, sizeof path, "%s/workers.err", s->log_dir);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-	    0640);
+	fd = directory_open_file(AT_FDCWD, path, O_WRONLY | O_APPEND, 0640);
 	if (fd < 0) {
 		return error_sys(err_out, "cannot open %s", path);
 	}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 check_PROGRAMS += %D%/fake_worker %D%/test_process_table %D%/test_adoption \
-	%D%/test_listen_socks %D%/test_places
+	%D%/test_listen_socks %D%/test_places %D%/test_generation
 TESTS += %D%/test_process_table %D%/test_adoption %D%/test_listen_socks \
-	%D%/test_places
+	%D%/test_places %D%/test_generation
 tests_supervisor_fake_worker_SOURCES = %D%/fake_worker.c
 tests_supervisor_fake_worker_LDADD = $(COMMON_LIBS)
 
@@ -20,6 +20,10 @@ tests_supervisor_test_listen_socks_LDADD = \
 tests_supervisor_test_places_SOURCES = %D%/test_places.c
 tests_supervisor_test_places_CFLAGS = $(TEST_CFLAGS)
 tests_supervisor_test_places_LDADD = supervisor/libsupervisor.a $(TEST_LIBS)
+tests_supervisor_test_generation_SOURCES = %D%/test_generation.c
+tests_supervisor_test_generation_CFLAGS = $(TEST_CFLAGS)
+tests_supervisor_test_generation_LDADD = \
+	supervisor/libsupervisor.a $(TEST_LIBS)
 
 # The real supervisor with fake workers.
 dist_check_SCRIPTS += %D%/test_supervisor.sh

@@ -256,6 +256,41 @@ START_TEST(a_trace_of_ourselves)
 }
 END_TEST
 
+/* What a log directory's owner could plant for root to stumble over. */
+START_TEST(planted_things_are_not_opened)
+{
+	char path[PATH_MAX], target[PATH_MAX], dir[PATH_MAX], out[PATH_MAX];
+	struct error err = { 0 };
+	struct stat st;
+	int fd;
+
+	fd = directory_open_file(AT_FDCWD, in_root("plain", path),
+	    O_WRONLY | O_APPEND, 0640);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	fd = directory_open_file(AT_FDCWD, path, O_WRONLY | O_APPEND, 0640);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	ck_assert_int_eq(link(path, in_root("hard", target)), 0);
+	ck_assert_int_eq(directory_open_file(AT_FDCWD, target, O_WRONLY, 0640),
+	    -1);
+	ck_assert_int_eq(symlink(path, in_root("soft", target)), 0);
+	ck_assert_int_eq(directory_open_file(AT_FDCWD, target, O_WRONLY, 0640),
+	    -1);
+	ck_assert_int_eq(mkfifo(in_root("fifo", target), 0666), 0);
+	ck_assert_int_eq(directory_open_file(AT_FDCWD, target, O_WRONLY, 0640),
+	    -1);
+	/* A directory of traces that points elsewhere. */
+	ck_assert_int_eq(mkdir(in_root("elsewhere", target), 0755), 0);
+	ck_assert_int_eq(symlink(target, in_root("traces", dir)), 0);
+	ck_assert_int_eq(trace_file_write(dir, getpid(), "a", "b", out,
+	    sizeof out, &err), -1);
+	snprintf(out, sizeof out, "%.*s/%ld.trc", (int)sizeof out - 40,
+	    target, (long)getpid());
+	ck_assert_int_eq(stat(out, &st), -1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -274,6 +309,7 @@ main(void)
 	tcase_add_test(t, the_directory_of_a_path);
 	tcase_add_test(t, a_missing_user_tells_the_command);
 	tcase_add_test(t, a_trace_of_ourselves);
+	tcase_add_test(t, planted_things_are_not_opened);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -370,6 +370,11 @@ def case_daemon(site):
     finally:
         os.kill(pid, signal.SIGTERM)
     wait("end", lambda: not alive(pid))
+    with open(site.path("log/workers.err")) as f:
+        text = f.read()
+    # The fake logger reads no log: nothing of it is lost.
+    check("NOTICE: supervisor: ready: 8 workers" in text, text)
+    check("NOTICE: supervisor: stopped" in text, text)
 
 
 def case_port_in_use(site):
