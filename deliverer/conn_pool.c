@@ -23,7 +23,7 @@ put_in(struct list_node *list, struct list_node *n, bool in, uint32_t *count)
 }
 
 void
-pool_sort(struct deliverer *d, struct queue *q)
+pool_sort(struct deliverer *d, struct lane *q)
 {
 	struct site *s = q->site;
 
@@ -37,7 +37,7 @@ pool_sort(struct deliverer *d, struct queue *q)
 }
 
 void
-pool_credit(struct deliverer *d, struct queue *q, uint32_t credit)
+pool_credit(struct deliverer *d, struct lane *q, uint32_t credit)
 {
 	d->credit = d->credit - q->credit + credit;
 	q->credit = credit;
@@ -56,9 +56,9 @@ give_row(struct deliverer *d, struct conn *c)
 
 /* c serves q from now on, if q's row allows. */
 static bool
-move_to(struct deliverer *d, struct conn *c, struct queue *q)
+move_to(struct deliverer *d, struct conn *c, struct lane *q)
 {
-	struct queue *old = c->queue;
+	struct lane *old = c->queue;
 
 	if (old == q) {
 		return true;
@@ -74,13 +74,13 @@ move_to(struct deliverer *d, struct conn *c, struct queue *q)
 	list_remove(&c->in_queue);
 	list_push_back(&q->conns, &c->in_queue);
 	if (old != NULL) {
-		queue_drop(d, old);
+		lane_drop(d, old);
 	}
 	return true;
 }
 
 void
-pool_queue_rows(struct deliverer *d, struct queue *q)
+pool_queue_rows(struct deliverer *d, struct lane *q)
 {
 	list_each(n, tmp, &q->conns) {
 		struct conn *c = list_entry(n, struct conn, in_queue);
@@ -103,11 +103,11 @@ is_used_up(const struct conn *c)
 }
 
 /* The queue whose work c takes next. */
-static struct queue *
+static struct lane *
 choose_queue(struct deliverer *d, struct conn *c)
 {
 	struct site *s = c->site;
-	struct queue *q = c->queue;
+	struct lane *q = c->queue;
 	unsigned looked = 0;
 
 	if (q != NULL && q->site == s && q->n_waiting > 0) {
@@ -120,7 +120,7 @@ choose_queue(struct deliverer *d, struct conn *c)
 		list_push_back(&s->wanting, &q->in_wanting);
 	}
 	list_each(n, tmp, &s->wanting) {
-		q = list_entry(n, struct queue, in_wanting);
+		q = list_entry(n, struct lane, in_wanting);
 		if (move_to(d, c, q)) {
 			return q;
 		}
@@ -134,7 +134,7 @@ choose_queue(struct deliverer *d, struct conn *c)
 struct work *
 pool_next_work(struct deliverer *d, struct conn *c)
 {
-	struct queue *q;
+	struct lane *q;
 	struct work *w;
 
 	if (c->phase != CONN_READY || c->site->n_wanting == 0 ||
@@ -213,7 +213,7 @@ pool_conn_aged(struct deliverer *d, struct conn *c)
 	struct site *s = c->site;
 
 	list_each(n, tmp, &s->credited) {
-		struct queue *q = list_entry(n, struct queue, in_credited);
+		struct lane *q = list_entry(n, struct lane, in_credited);
 
 		if (q->in_hand == 0) {
 			s->active -= q->active;
@@ -226,7 +226,7 @@ pool_conn_aged(struct deliverer *d, struct conn *c)
 void
 pool_conn_gone(struct deliverer *d, struct conn *c)
 {
-	struct queue *q = c->queue;
+	struct lane *q = c->queue;
 
 	if (c->phase != CONN_LEAVING) {
 		pool_conn_leaves(d, c);
@@ -238,7 +238,7 @@ pool_conn_gone(struct deliverer *d, struct conn *c)
 	list_remove(&c->in_queue);
 	site_touch(d, c->site);
 	if (q != NULL) {
-		queue_drop(d, q);
+		lane_drop(d, q);
 	}
 }
 
@@ -272,10 +272,10 @@ pool_conn_failed(struct deliverer *d, struct conn *c,
 void
 pool_retry(struct deliverer *d, struct work *w)
 {
-	struct queue *q = w->queue;
+	struct lane *q = w->queue;
 
 	if (++w->retries > POOL_RETRIES) {
-		queue_fail_internal(d, w, STAGE_MAIL_FROM, INTERNAL_CLOSED);
+		lane_fail_internal(d, w, STAGE_MAIL_FROM, INTERNAL_CLOSED);
 		return;
 	}
 	w->state = WORK_WAITING;
@@ -300,26 +300,26 @@ fail_waiting(struct deliverer *d, struct site *s)
 	struct list_node *n;
 
 	while ((n = list_first(&s->wanting)) != NULL) {
-		struct queue *q = list_entry(n, struct queue, in_wanting);
+		struct lane *q = list_entry(n, struct lane, in_wanting);
 		struct work *w = list_entry(list_pop_front(&q->waiting),
 		    struct work, link);
 
 		q->n_waiting--;
 		s->n_waiting--;
 		pool_sort(d, q);
-		queue_fail_work(d, w, s->failure.kind, s->failure.stage,
+		lane_fail_work(d, w, s->failure.kind, s->failure.stage,
 		    s->failure.code, site_failure_text(s));
 	}
 }
 
 /* A queue of the list for which one more connection may be made. */
-static struct queue *
+static struct lane *
 take_row_in(struct deliverer *d, struct list_node *list, size_t node_at)
 {
 	unsigned looked = 0;
 
 	list_each(n, tmp, list) {
-		struct queue *q = (struct queue *)((char *)n - node_at);
+		struct lane *q = (struct lane *)((char *)n - node_at);
 
 		if ((q->n_waiting > 0 || q->active > 0) && (q->number == 0 ||
 		    budget_take(d->budget, q->number, d->index,
@@ -333,19 +333,19 @@ take_row_in(struct deliverer *d, struct list_node *list, size_t node_at)
 	return NULL;
 }
 
-static struct queue *
+static struct lane *
 take_row(struct deliverer *d, struct site *s)
 {
-	struct queue *q = take_row_in(d, &s->wanting,
-	    offsetof(struct queue, in_wanting));
+	struct lane *q = take_row_in(d, &s->wanting,
+	    offsetof(struct lane, in_wanting));
 
 	if (q == NULL) {
 		q = take_row_in(d, &s->hungry,
-		    offsetof(struct queue, in_hungry));
+		    offsetof(struct lane, in_hungry));
 	}
 	if (q == NULL) {
 		q = take_row_in(d, &s->credited,
-		    offsetof(struct queue, in_credited));
+		    offsetof(struct lane, in_credited));
 	}
 	return q;
 }
@@ -372,7 +372,7 @@ static void
 open_conns(struct deliverer *d, struct site *s, uint64_t now)
 {
 	for (uint32_t n = more_conns(s); n > 0; n--) {
-		struct queue *q;
+		struct lane *q;
 
 		if (now < s->down_until_us) {
 			return;
@@ -407,7 +407,7 @@ static void
 take_credits(struct deliverer *d, struct site *s)
 {
 	list_each(n, tmp, &s->credited) {
-		pool_credit(d, list_entry(n, struct queue, in_credited), 0);
+		pool_credit(d, list_entry(n, struct lane, in_credited), 0);
 	}
 }
 
@@ -423,14 +423,14 @@ set_credits(struct deliverer *d, struct site *s, bool down)
 	}
 	while ((n = list_first(&s->hungry)) != NULL &&
 	    d->credit + POOL_CREDIT_LEAST <= POOL_CREDIT_MAX) {
-		struct queue *q = list_entry(n, struct queue, in_hungry);
+		struct lane *q = list_entry(n, struct lane, in_hungry);
 
 		pool_credit(d, q, EC_MIN(share, POOL_CREDIT_MAX - d->credit));
 	}
 	/* A lone queue grows with its connections. */
 	if (s->n_credited == 1 && s->n_hungry == 0) {
-		struct queue *q = list_entry(list_first(&s->credited),
-		    struct queue, in_credited);
+		struct lane *q = list_entry(list_first(&s->credited),
+		    struct lane, in_credited);
 
 		if (q->credit < share && d->credit - q->credit + share <=
 		    POOL_CREDIT_MAX) {

@@ -11,7 +11,7 @@
 #define EC_CONN_POOL_H
 
 #include "deliverer/outbound.h"
-#include "deliverer/queue.h"
+#include "deliverer/lane.h"
 #include "deliverer/site.h"
 
 #define POOL_CREDIT_MAX 4096u	/* works asked for, of all queues */
@@ -27,8 +27,8 @@ void pool_turn(struct deliverer *d);
 /* Each second. */
 void pool_second(struct deliverer *d);
 /* q's needs have changed: sorts it into the right lists of its site. */
-void pool_sort(struct deliverer *d, struct queue *q);
-void pool_credit(struct deliverer *d, struct queue *q, uint32_t credit);
+void pool_sort(struct deliverer *d, struct lane *q);
+void pool_credit(struct deliverer *d, struct lane *q, uint32_t credit);
 
 /* The next work for a connection that can take one, or NULL. */
 struct work *pool_next_work(struct deliverer *d, struct conn *c);
@@ -48,6 +48,6 @@ void pool_conn_gone(struct deliverer *d, struct conn *c);
 /* Back to the front of its queue, if it was not sent back too often. */
 void pool_retry(struct deliverer *d, struct work *w);
 /* q has lost or got its number: the rows of its connections follow. */
-void pool_queue_rows(struct deliverer *d, struct queue *q);
+void pool_queue_rows(struct deliverer *d, struct lane *q);
 
 #endif

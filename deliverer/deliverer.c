@@ -4,7 +4,7 @@
 
 #include "deliverer/conn_pool.h"
 #include "deliverer/outbound.h"
-#include "deliverer/queue.h"
+#include "deliverer/lane.h"
 
 #define SECOND_US 1000000u
 
@@ -115,7 +115,7 @@ deliverer_reconfigure(struct worker *w)
 	d->config = worker_config(w);
 	for (n = table_next(&d->queues, &at, NULL); n != NULL; n = next) {
 		next = table_next(&d->queues, &at, n);
-		queue_reconfigure(d, list_entry(n, struct queue, node));
+		lane_reconfigure(d, list_entry(n, struct lane, node));
 	}
 }
 
@@ -194,7 +194,7 @@ deliverer_drain(struct worker *w)
 
 	d->draining = true;
 	while ((n = table_next(&d->queues, &at, n)) != NULL) {
-		struct queue *q = list_entry(n, struct queue, node);
+		struct lane *q = list_entry(n, struct lane, node);
 
 		if (q->credit > 0) {
 			pool_credit(d, q, 0);

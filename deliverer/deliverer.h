@@ -3,7 +3,7 @@
  * deliverer: what the modules of this worker share, and how main.c wires them.
  *
  *	spool_client	WORK in, OUTCOME out
- *	queue		the spooler's queues, each with its route -> a site
+ *	lane		the spooler's queues, each with its route -> a site
  *	site		a set of hosts and a binding; connections belong to it
  *	conn_pool	which connection takes which work, and how many there are
  *	outbound	the connections' sockets, around smtp_client

@@ -8,7 +8,7 @@ deliverer_libdeliverer_a_SOURCES = \
 	%D%/smtp_envelope.c %D%/smtp_envelope.h \
 	%D%/route.c %D%/route.h %D%/work.c %D%/work.h \
 	%D%/resolve_client.c %D%/resolve_client.h \
-	%D%/queue.c %D%/queue.h %D%/site.c %D%/site.h \
+	%D%/lane.c %D%/lane.h %D%/site.c %D%/site.h \
 	%D%/conn_pool.c %D%/conn_pool.h %D%/outbound.c %D%/outbound.h \
 	%D%/spool_client.c %D%/spool_client.h \
 	%D%/deliverer.c %D%/deliverer.h

@@ -588,7 +588,7 @@ conn_take(struct deliverer *d)
 }
 
 void
-outbound_open(struct deliverer *d, struct queue *q, uint32_t row)
+outbound_open(struct deliverer *d, struct lane *q, uint32_t row)
 {
 	struct conn *c = conn_take(d);
 

@@ -13,7 +13,7 @@
 #include "common/base/loop.h"
 #include "common/mail/dot.h"
 #include "deliverer/deadline.h"
-#include "deliverer/queue.h"
+#include "deliverer/lane.h"
 #include "deliverer/site.h"
 #include "deliverer/smtp_client.h"
 
@@ -31,10 +31,10 @@ struct conn {
 	struct list_node in_idle;	/* of the site */
 	struct list_node in_queue;	/* of the queue whose row it holds */
 	struct site *site;
-	struct queue *queue;		/* served last, or NULL */
+	struct lane *queue;		/* served last, or NULL */
 	uint32_t row;			/* held, 0: none */
 	enum conn_phase phase;
-	struct queue_options opt;	/* of the queue served last */
+	struct lane_options opt;	/* of the queue served last */
 	int fd;
 	bool connecting;
 	struct loop_fd watch;
@@ -53,12 +53,12 @@ struct conn {
 	size_t iov_at, iov_n;
 	struct buf out;
 	size_t out_at;
-	char name[QUEUE_NAME_MAX + 1];	/* we say in EHLO */
+	char name[LANE_NAME_MAX + 1];	/* we say in EHLO */
 };
 
 /* Starts one for q's site, whose budgets the caller has taken; conn_pool
  * hears of its fate. */
-void outbound_open(struct deliverer *d, struct queue *q, uint32_t row);
+void outbound_open(struct deliverer *d, struct lane *q, uint32_t row);
 /* c is idle. */
 void outbound_send(struct deliverer *d, struct conn *c, struct work *w);
 /* c is idle; says QUIT. */

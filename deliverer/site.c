@@ -6,7 +6,7 @@
 #include "common/base/wire.h"
 #include "deliverer/conn_pool.h"
 #include "deliverer/deliverer.h"
-#include "deliverer/queue.h"
+#include "deliverer/lane.h"
 
 #define KEY_MAX 16384u
 
@@ -23,7 +23,7 @@ compare(const void *a, const void *b)
 }
 
 static void
-make_key(struct buf *b, const struct queue *q, const struct target *targets,
+make_key(struct buf *b, const struct lane *q, const struct target *targets,
     uint32_t n)
 {
 	wire_put_slice(b, q->group);
@@ -65,7 +65,7 @@ copy_targets(const struct target *from, uint32_t n)
 }
 
 struct site *
-site_get(struct deliverer *d, const struct queue *q, struct target *targets,
+site_get(struct deliverer *d, const struct lane *q, struct target *targets,
     uint32_t n)
 {
 	struct table_node *found;
@@ -96,7 +96,7 @@ site_get(struct deliverer *d, const struct queue *q, struct target *targets,
 }
 
 void
-site_join(struct deliverer *d, struct site *s, struct queue *q)
+site_join(struct deliverer *d, struct site *s, struct lane *q)
 {
 	ec_assert(q->site == NULL);
 	q->site = s;
@@ -107,7 +107,7 @@ site_join(struct deliverer *d, struct site *s, struct queue *q)
 }
 
 void
-site_leave(struct deliverer *d, struct queue *q)
+site_leave(struct deliverer *d, struct lane *q)
 {
 	struct site *s = q->site;
 

@@ -16,7 +16,7 @@
 #define SITE_TARGETS_MAX 64u	/* a bit for each in conn->tried */
 
 struct deliverer;
-struct queue;
+struct lane;
 
 struct target {
 	uint32_t order;		/* lower first; equal ones at random */
@@ -46,10 +46,10 @@ struct site {
 };
 
 /* Sorts the targets; the site for them and q's binding and names. */
-struct site *site_get(struct deliverer *d, const struct queue *q,
+struct site *site_get(struct deliverer *d, const struct lane *q,
 	struct target *targets, uint32_t n);
-void site_join(struct deliverer *d, struct site *s, struct queue *q);
-void site_leave(struct deliverer *d, struct queue *q);
+void site_join(struct deliverer *d, struct site *s, struct lane *q);
+void site_leave(struct deliverer *d, struct lane *q);
 /* Look at it at the end of this turn. */
 void site_touch(struct deliverer *d, struct site *s);
 /* Frees it if nothing holds it any more. */

@@ -9,7 +9,7 @@
 #include "common/base/shm.h"
 #include "deliverer/conn_pool.h"
 #include "deliverer/deliverer.h"
-#include "deliverer/queue.h"
+#include "deliverer/lane.h"
 
 #define SLAB_MAX_BYTES (1ull << 32)	/* offsets have 32 bits */
 
@@ -82,14 +82,14 @@ on_lend_gone(struct deliverer *d, struct ipc_link *k, struct wire_r r)
 	slab_drop(s);
 }
 
-static struct queue *
+static struct lane *
 queue_of(const struct spool_client *s, uint32_t number)
 {
 	return number < s->cap_queues ? s->queues[number] : NULL;
 }
 
 static void
-set_queue(struct spool_client *s, uint32_t number, struct queue *q)
+set_queue(struct spool_client *s, uint32_t number, struct lane *q)
 {
 	if (number >= s->cap_queues) {
 		uint32_t cap = EC_MAX(s->cap_queues, 64u);
@@ -97,9 +97,9 @@ set_queue(struct spool_client *s, uint32_t number, struct queue *q)
 		while (cap <= number) {
 			cap *= 2;
 		}
-		s->queues = xrealloc(s->queues, cap * sizeof(struct queue *));
+		s->queues = xrealloc(s->queues, cap * sizeof(struct lane *));
 		memset(s->queues + s->cap_queues, 0,
-		    (cap - s->cap_queues) * sizeof(struct queue *));
+		    (cap - s->cap_queues) * sizeof(struct lane *));
 		s->cap_queues = cap;
 	}
 	s->queues[number] = q;
@@ -111,34 +111,34 @@ on_ready(struct deliverer *d, struct ipc_link *k, struct wire_r r)
 	uint32_t number = wire_u32(&r), active = wire_u32(&r);
 	struct slice domain = wire_slice(&r), group = wire_slice(&r);
 	struct slice binding = wire_slice(&r);
-	struct queue *q;
+	struct lane *q;
 
 	/* Row 0 is the server's, so no queue has that number. */
 	if (r.bad || wire_left(&r) > 0 || number == 0 ||
-	    number >= BUDGET_ROWS || domain.len > QUEUE_NAME_MAX ||
-	    group.len > QUEUE_NAME_MAX || binding.len > QUEUE_NAME_MAX) {
+	    number >= BUDGET_ROWS || domain.len > LANE_NAME_MAX ||
+	    group.len > LANE_NAME_MAX || binding.len > LANE_NAME_MAX) {
 		worker_bad_peer(d->worker, k, "malformed READY");
 		return;
 	}
 	q = queue_of(&d->spool, number);
 	if (q == NULL) {
-		q = queue_get(d, domain, group, binding);
+		q = lane_get(d, domain, group, binding);
 		if (q->number != 0) {
 			worker_bad_peer(d->worker, k,
 			    "READY names one queue by two numbers");
 			return;
 		}
 		set_queue(&d->spool, number, q);
-		queue_named(d, q, number);
+		lane_named(d, q, number);
 	}
-	queue_ready(d, q, active);
+	lane_ready(d, q, active);
 }
 
 static void
 on_queue_gone(struct deliverer *d, struct ipc_link *k, struct wire_r r)
 {
 	uint32_t number = wire_u32(&r);
-	struct queue *q = r.bad ? NULL : queue_of(&d->spool, number);
+	struct lane *q = r.bad ? NULL : queue_of(&d->spool, number);
 
 	if (q == NULL) {
 		/* It went before it was ever ready here. */
@@ -146,7 +146,7 @@ on_queue_gone(struct deliverer *d, struct ipc_link *k, struct wire_r r)
 	}
 	(void)k;
 	d->spool.queues[number] = NULL;
-	queue_unnamed(d, q, true);
+	lane_unnamed(d, q, true);
 }
 
 static void
@@ -158,7 +158,7 @@ on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 	    work_create();
 	struct work_head head;
 	enum work_status st = work_decode(w, m->body, &s->slabs, &head);
-	struct queue *q;
+	struct lane *q;
 
 	if (st != WORK_OK) {
 		list_push_front(&s->free_works, &w->link);
@@ -181,7 +181,7 @@ on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 	s->n_held++;
 	w->queue = q;
 	spool_stage(d, w, STAGE_NOTHING, NULL);
-	queue_work(d, q, w, head.left);
+	lane_work(d, q, w, head.left);
 }
 
 static void
@@ -225,7 +225,7 @@ spool_message(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 }
 
 void
-spool_pull(struct deliverer *d, const struct queue *q, uint32_t credit)
+spool_pull(struct deliverer *d, const struct lane *q, uint32_t credit)
 {
 	struct buf *b;
 
@@ -280,7 +280,7 @@ spool_outcome(struct deliverer *d, struct work *w,
 	w->state = WORK_TOLD;
 	d->spool.n_held--;
 	d->spool.n_told++;
-	queue_work_ended(d, w->queue);
+	lane_work_ended(d, w->queue);
 	w->queue = NULL;
 	if (d->spool.link != NULL) {
 		say_outcome(d->spool.link, w);
@@ -342,10 +342,10 @@ spool_link_down(struct deliverer *d)
 	s->link = NULL;
 	for (uint32_t i = 0; i < s->cap_queues; i++) {
 		if (s->queues[i] != NULL) {
-			struct queue *q = s->queues[i];
+			struct lane *q = s->queues[i];
 
 			s->queues[i] = NULL;
-			queue_unnamed(d, q, false);
+			lane_unnamed(d, q, false);
 		}
 	}
 	for (n = table_next(&s->slabs, &at, NULL); n != NULL; n = next) {

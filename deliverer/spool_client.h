@@ -23,7 +23,7 @@ struct spool_client {
 	struct table works;		/* by number */
 	struct table slabs;		/* by handle, of this link */
 	struct list_node free_works;
-	struct queue **queues;		/* by number, of this link */
+	struct lane **queues;		/* by number, of this link */
 	uint32_t cap_queues;
 	uint32_t n_held;		/* works without an outcome */
 	uint32_t n_told;		/* outcomes not acknowledged */
@@ -35,7 +35,7 @@ void spool_link_down(struct deliverer *d);
 void spool_message(struct deliverer *d, struct ipc_link *k,
 	struct ipc_msg *m);
 /* The standing number of a queue that has one. */
-void spool_pull(struct deliverer *d, const struct queue *q, uint32_t credit);
+void spool_pull(struct deliverer *d, const struct lane *q, uint32_t credit);
 /* All recipients have results. */
 void spool_outcome(struct deliverer *d, struct work *w,
 	const struct work_remote *remote);

@@ -16,7 +16,7 @@
 #include "deliverer/smtp_client.h"
 #include "deliverer/table.h"
 
-struct queue;
+struct lane;
 
 /* Memory lent to us, mapped while the lender or a work needs it. */
 struct slab {
@@ -46,7 +46,7 @@ struct work {
 	struct list_node link;		/* in queue->waiting, or the free list */
 	struct table_node node;		/* by number */
 	uint64_t number;
-	struct queue *queue;		/* NULL once told */
+	struct lane *queue;		/* NULL once told */
 	enum work_state state;
 	uint16_t slot;
 	uint8_t retries;

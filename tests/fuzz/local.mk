@@ -69,3 +69,9 @@ fuzz-smoke:
 	@echo "fuzz-smoke needs ./configure CC=clang --enable-fuzzers" >&2
 	@exit 1
 endif
+check_PROGRAMS += tests/fuzz/fuzz_smtp_client
+tests_fuzz_fuzz_smtp_client_LDADD = deliverer/libdeliverer.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_smtp_client_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_work
+tests_fuzz_fuzz_work_LDADD = deliverer/libdeliverer.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_work_LDFLAGS = $(FUZZ_LINK)

@@ -5,3 +5,7 @@ check_LIBRARIES += %D%/libharness.a %D%/libfakedns.a
 %C%_libharness_a_CFLAGS = $(TEST_CFLAGS)
 %C%_libfakedns_a_SOURCES = %D%/fake_dns.c %D%/fake_dns.h
 %C%_libfakedns_a_CFLAGS = $(TEST_CFLAGS)
+# An SMTP server in the test's loop.
+check_LIBRARIES += %D%/libpeer.a
+%C%_libpeer_a_SOURCES = %D%/scripted_peer.c %D%/scripted_peer.h
+%C%_libpeer_a_CFLAGS = $(TEST_CFLAGS)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Queues: options, routes, works handed out to us. */
-#include "deliverer/queue.h"
+#include "deliverer/lane.h"
 
 #include "deliverer/conn_pool.h"
 #include "deliverer/deliverer.h"
@@ -16,12 +16,12 @@ limit_of(int64_t configured)
 }
 
 static void
-read_options(struct deliverer *d, struct queue *q)
+read_options(struct deliverer *d, struct lane *q)
 {
 	const struct config *c = d->config;
 	struct config_where w = { .binding_group = q->group,
 		.binding = q->binding, .domain = q->domain };
-	struct queue_options *o = &q->opt;
+	struct lane_options *o = &q->opt;
 
 	o->connect_us = config_us(c, &w, OPT_CONNECT_TIMEOUT);
 	o->ehlo_us = config_us(c, &w, OPT_EHLO_TIMEOUT);
@@ -65,12 +65,12 @@ put_name(char *names, size_t at, struct slice s, struct slice *out)
 	return at + s.len + 1;
 }
 
-struct queue *
-queue_get(struct deliverer *d, struct slice domain, struct slice group,
+struct lane *
+lane_get(struct deliverer *d, struct slice domain, struct slice group,
     struct slice binding)
 {
 	size_t len = domain.len + group.len + binding.len + 3;
-	struct queue *q = xcalloc(1, sizeof *q + len);
+	struct lane *q = xcalloc(1, sizeof *q + len);
 	struct table_node *n;
 	size_t at;
 
@@ -80,7 +80,7 @@ queue_get(struct deliverer *d, struct slice domain, struct slice group,
 	n = table_get(&d->queues, slice_make(q->names, at));
 	if (n != NULL) {
 		free(q);
-		return list_entry(n, struct queue, node);
+		return list_entry(n, struct lane, node);
 	}
 	q->d = d;
 	list_init(&q->waiting);
@@ -95,7 +95,7 @@ queue_get(struct deliverer *d, struct slice domain, struct slice group,
 }
 
 static void
-release_hops(struct queue *q)
+release_hops(struct lane *q)
 {
 	for (size_t i = 0; i < q->n_hops; i++) {
 		if (q->hops[i].dest != NULL) {
@@ -109,7 +109,7 @@ release_hops(struct queue *q)
 }
 
 void
-queue_drop(struct deliverer *d, struct queue *q)
+lane_drop(struct deliverer *d, struct lane *q)
 {
 	if (q->number != 0 || q->in_hand > 0 || !list_is_empty(&q->conns)) {
 		return;
@@ -122,7 +122,7 @@ queue_drop(struct deliverer *d, struct queue *q)
 }
 
 static void
-set_active(struct deliverer *d, struct queue *q, uint32_t active)
+set_active(struct deliverer *d, struct lane *q, uint32_t active)
 {
 	if (q->site != NULL) {
 		q->site->active = q->site->active - q->active + active;
@@ -132,7 +132,7 @@ set_active(struct deliverer *d, struct queue *q, uint32_t active)
 }
 
 static struct work *
-pop_waiting(struct queue *q)
+pop_waiting(struct lane *q)
 {
 	struct list_node *n = list_pop_front(&q->waiting);
 
@@ -148,7 +148,7 @@ pop_waiting(struct queue *q)
 
 /* Works are wanted only to be failed, until the queue is empty. */
 static void
-serve_stuck(struct deliverer *d, struct queue *q)
+serve_stuck(struct deliverer *d, struct lane *q)
 {
 	struct work *w;
 	uint32_t credit = q->active > 0 && !d->draining ?
@@ -160,7 +160,7 @@ serve_stuck(struct deliverer *d, struct queue *q)
 	while ((w = pop_waiting(q)) != NULL) {
 		bool last = q->number == 0 && q->in_hand == 1;
 
-		queue_fail_internal(d, w, STAGE_NOT_CONNECTED, q->stuck_why);
+		lane_fail_internal(d, w, STAGE_NOT_CONNECTED, q->stuck_why);
 		if (last) {
 			return;		/* q is gone with it */
 		}
@@ -169,7 +169,7 @@ serve_stuck(struct deliverer *d, struct queue *q)
 
 /* A target if it may be used; counts those we must not talk to. */
 static void
-add_target(const struct queue *q, const struct queue_hop *h,
+add_target(const struct lane *q, const struct lane_hop *h,
     const uint8_t ip[16], const struct dest_host *host, struct target *targets,
     uint32_t *n, uint32_t *prohibited)
 {
@@ -217,14 +217,14 @@ why_of(const struct dest *dest)
 }
 
 static uint32_t
-collect(struct queue *q, struct target *targets, enum internal_failure *why)
+collect(struct lane *q, struct target *targets, enum internal_failure *why)
 {
 	uint32_t n = 0, prohibited = 0;
 	bool any = false;
 
 	*why = INTERNAL_BAD_ROUTE;
 	for (size_t i = 0; i < q->n_hops; i++) {
-		const struct queue_hop *h = &q->hops[i];
+		const struct lane_hop *h = &q->hops[i];
 
 		if (h->dest == NULL) {
 			add_target(q, h, h->hop.ip, NULL, targets, &n,
@@ -254,7 +254,7 @@ collect(struct queue *q, struct target *targets, enum internal_failure *why)
 }
 
 static bool
-is_waiting_for_hosts(const struct queue *q)
+is_waiting_for_hosts(const struct lane *q)
 {
 	for (size_t i = 0; i < q->n_hops; i++) {
 		if (q->hops[i].dest != NULL && q->hops[i].dest->pending) {
@@ -265,7 +265,7 @@ is_waiting_for_hosts(const struct queue *q)
 }
 
 static void
-routed(struct deliverer *d, struct queue *q)
+routed(struct deliverer *d, struct lane *q)
 {
 	struct target targets[SITE_TARGETS_MAX];
 	enum internal_failure why;
@@ -294,7 +294,7 @@ routed(struct deliverer *d, struct queue *q)
 static void
 on_hosts(void *arg)
 {
-	struct queue *q = arg;
+	struct lane *q = arg;
 
 	if (!is_waiting_for_hosts(q)) {
 		routed(q->d, q);
@@ -302,7 +302,7 @@ on_hosts(void *arg)
 }
 
 static void
-find_route(struct deliverer *d, struct queue *q)
+find_route(struct deliverer *d, struct lane *q)
 {
 	struct config_where w = { .binding_group = q->group,
 		.binding = q->binding, .domain = q->domain };
@@ -315,7 +315,7 @@ find_route(struct deliverer *d, struct queue *q)
 	q->n_hops = route_hops(&in, hops, ROUTE_HOPS_MAX);
 	q->hops = xcalloc(q->n_hops + 1, sizeof *q->hops);
 	for (size_t i = 0; i < q->n_hops; i++) {
-		struct queue_hop *h = &q->hops[i];
+		struct lane_hop *h = &q->hops[i];
 
 		h->hop = hops[i];
 		list_init(&h->wait.link);
@@ -337,7 +337,7 @@ find_route(struct deliverer *d, struct queue *q)
 }
 
 void
-queue_refresh(struct deliverer *d, struct queue *q)
+lane_refresh(struct deliverer *d, struct lane *q)
 {
 	if (!is_waiting_for_hosts(q) &&
 	    q->routed_until_us <= loop_now_us(d->loop)) {
@@ -346,14 +346,14 @@ queue_refresh(struct deliverer *d, struct queue *q)
 }
 
 void
-queue_named(struct deliverer *d, struct queue *q, uint32_t number)
+lane_named(struct deliverer *d, struct lane *q, uint32_t number)
 {
 	q->number = number;
 	pool_queue_rows(d, q);
 }
 
 void
-queue_unnamed(struct deliverer *d, struct queue *q, bool gone)
+lane_unnamed(struct deliverer *d, struct lane *q, bool gone)
 {
 	q->number = 0;
 	d->credit -= q->credit;
@@ -366,14 +366,14 @@ queue_unnamed(struct deliverer *d, struct queue *q, bool gone)
 			list_remove(n);
 		}
 	}
-	queue_drop(d, q);
+	lane_drop(d, q);
 }
 
 void
-queue_ready(struct deliverer *d, struct queue *q, uint32_t active)
+lane_ready(struct deliverer *d, struct lane *q, uint32_t active)
 {
 	set_active(d, q, active);
-	queue_refresh(d, q);
+	lane_refresh(d, q);
 	if (q->stuck) {
 		serve_stuck(d, q);
 	} else if (q->site != NULL) {
@@ -382,7 +382,7 @@ queue_ready(struct deliverer *d, struct queue *q, uint32_t active)
 }
 
 void
-queue_work(struct deliverer *d, struct queue *q, struct work *w, uint32_t left)
+lane_work(struct deliverer *d, struct lane *q, struct work *w, uint32_t left)
 {
 	q->in_hand++;
 	q->n_waiting++;
@@ -398,18 +398,18 @@ queue_work(struct deliverer *d, struct queue *q, struct work *w, uint32_t left)
 }
 
 void
-queue_work_ended(struct deliverer *d, struct queue *q)
+lane_work_ended(struct deliverer *d, struct lane *q)
 {
 	q->in_hand--;
 	if (q->in_hand == 0 && q->active == 0 && q->credit > 0 &&
 	    d->credit > POOL_CREDIT_SOFT) {
 		pool_credit(d, q, 0);
 	}
-	queue_drop(d, q);
+	lane_drop(d, q);
 }
 
 void
-queue_reconfigure(struct deliverer *d, struct queue *q)
+lane_reconfigure(struct deliverer *d, struct lane *q)
 {
 	read_options(d, q);
 	list_each(n, tmp, &q->conns) {
@@ -419,7 +419,7 @@ queue_reconfigure(struct deliverer *d, struct queue *q)
 }
 
 void
-queue_fail_work(struct deliverer *d, struct work *w, unsigned kind,
+lane_fail_work(struct deliverer *d, struct work *w, unsigned kind,
     unsigned stage, unsigned code, struct slice text)
 {
 	static const struct work_remote nobody = { .port = 0 };
@@ -430,10 +430,10 @@ queue_fail_work(struct deliverer *d, struct work *w, unsigned kind,
 }
 
 void
-queue_fail_internal(struct deliverer *d, struct work *w, unsigned stage,
+lane_fail_internal(struct deliverer *d, struct work *w, unsigned stage,
     enum internal_failure f)
 {
 	const struct internal_text *t = internal_text(f);
 
-	queue_fail_work(d, w, t->kind, stage, t->code, slice_of(t->text));
+	lane_fail_work(d, w, t->kind, stage, t->code, slice_of(t->text));
 }
