@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+CONSOLE_TEST_LIBS = console/libconsole.a $(TEST_LIBS) $(JANSSON_LIBS)
+
+check_PROGRAMS += %D%/test_request
+TESTS += %D%/test_request
+%C%_test_request_SOURCES = %D%/test_request.c
+%C%_test_request_CFLAGS = $(TEST_CFLAGS)
+%C%_test_request_LDADD = $(CONSOLE_TEST_LIBS)
+
+check_PROGRAMS += %D%/test_answer
+TESTS += %D%/test_answer
+%C%_test_answer_SOURCES = %D%/test_answer.c
+%C%_test_answer_CFLAGS = $(TEST_CFLAGS)
+%C%_test_answer_LDADD = $(CONSOLE_TEST_LIBS)

@@ -29,6 +29,9 @@ tests_fuzz_fuzz_reply_LDFLAGS = $(FUZZ_LINK)
 check_PROGRAMS += tests/fuzz/fuzz_smtp_session
 tests_fuzz_fuzz_smtp_session_LDADD = listener/liblistener.a $(FUZZ_LIBS)
 tests_fuzz_fuzz_smtp_session_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_console
+tests_fuzz_fuzz_console_LDADD = console/libconsole.a $(FUZZ_LIBS) $(JANSSON_LIBS)
+tests_fuzz_fuzz_console_LDFLAGS = $(FUZZ_LINK)
 
 dist_check_SCRIPTS += tests/fuzz/replay-seeds tests/fuzz/smoke
 TESTS += tests/fuzz/replay-seeds
