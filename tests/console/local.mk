@@ -12,3 +12,9 @@ TESTS += %D%/test_answer
 %C%_test_answer_SOURCES = %D%/test_answer.c
 %C%_test_answer_CFLAGS = $(TEST_CFLAGS)
 %C%_test_answer_LDADD = $(CONSOLE_TEST_LIBS)
+
+check_PROGRAMS += %D%/test_clients
+TESTS += %D%/test_clients
+%C%_test_clients_SOURCES = %D%/test_clients.c
+%C%_test_clients_CFLAGS = $(TEST_CFLAGS)
+%C%_test_clients_LDADD = $(CONSOLE_TEST_LIBS)
