@@ -18,3 +18,12 @@ TESTS += %D%/test_clients
 %C%_test_clients_SOURCES = %D%/test_clients.c
 %C%_test_clients_CFLAGS = $(TEST_CFLAGS)
 %C%_test_clients_LDADD = $(CONSOLE_TEST_LIBS)
+
+check_PROGRAMS += %D%/test_console
+TESTS += %D%/test_console
+%C%_test_console_SOURCES = %D%/test_console.c
+%C%_test_console_CFLAGS = $(TEST_CFLAGS)
+%C%_test_console_LDADD = tests/support/libharness.a $(TEST_LIBS)
+# It runs both programs.
+EXTRA_%C%_test_console_DEPENDENCIES = console/console$(EXEEXT) \
+	helpers/ec_console$(EXEEXT)
