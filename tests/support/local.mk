@@ -5,3 +5,7 @@ check_LIBRARIES += %D%/libharness.a %D%/libfakedns.a
 %C%_libharness_a_CFLAGS = $(TEST_CFLAGS)
 %C%_libfakedns_a_SOURCES = %D%/fake_dns.c %D%/fake_dns.h
 %C%_libfakedns_a_CFLAGS = $(TEST_CFLAGS)
+# A disk that loses power, for whatever works on spooler/fs.h.
+check_LIBRARIES += %D%/libcrashfs.a
+%C%_libcrashfs_a_SOURCES = %D%/crashfs.c %D%/crashfs.h
+%C%_libcrashfs_a_CFLAGS = $(TEST_CFLAGS)
