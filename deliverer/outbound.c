@@ -462,7 +462,6 @@ on_socket(void *arg, unsigned ready)
 static int
 open_socket(struct conn *c, const struct sockaddr_storage *to)
 {
-	struct sockaddr_storage from;
 	int one = 1, fd;
 
 	fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -471,12 +470,12 @@ open_socket(struct conn *c, const struct sockaddr_storage *to)
 		return -1;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (c->opt.bind.len > 0 && addr_parse_ip(c->opt.bind, &from) &&
-	    from.ss_family == to->ss_family) {
+	if (c->has_from && c->from.ss_family == to->ss_family) {
 		/* The port is chosen at connect: many may share one. */
 		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
 		    sizeof one);
-		if (bind(fd, (struct sockaddr *)&from, addr_len(&from)) < 0) {
+		if (bind(fd, (struct sockaddr *)&c->from,
+		    addr_len(&c->from)) < 0) {
 			close(fd);
 			return -1;
 		}
@@ -597,6 +596,8 @@ outbound_open(struct deliverer *d, struct lane *q, uint32_t row)
 	c->row = row;
 	c->opt = q->opt;
 	slice_copy(c->name, sizeof c->name, q->opt.ehlo);
+	c->has_from = q->opt.bind.len > 0 &&
+	    addr_parse_ip(q->opt.bind, &c->from);
 	list_push_back(&d->conns, &c->link);
 	list_push_back(&q->conns, &c->in_queue);
 	d->n_conns++;

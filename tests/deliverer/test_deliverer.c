@@ -494,6 +494,64 @@ START_TEST(bad_extent_costs_the_link)
 }
 END_TEST
 
+/* What is in hand is finished and acknowledged before the process ends. */
+START_TEST(drain_finishes_work)
+{
+	start("PIPELINING", NULL, 0, "Max_Outbound_Connections = 2\n");
+	peer.slow = true;
+	add_many(40, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(one_is_in_flight, NULL);
+	worker_harness_drain(&h);
+	wait_for(worker_harness_is_gone, &h);
+	ck_assert_uint_gt(sp.n_done, 0);
+	for (unsigned i = 0; i < sp.n_works; i++) {
+		ck_assert(sp.work[i].handed == sp.work[i].acked);
+		ck_assert(!sp.work[i].done ||
+		    sp.work[i].result[0].kind == 'D');
+	}
+	ck_assert_uint_eq(sp.credit[1], 0);
+	ck_assert_uint_eq(budget_used(h.budget, BUDGET_SERVER), 0);
+	finish();
+}
+END_TEST
+
+START_TEST(prohibited_hosts)
+{
+	start("", NULL, 0, "Prohibited_Hosts = (\"127.0.0.0/8\")\n");
+	add_many(3, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(sp.work[0].result[0].kind, 'P');
+	ck_assert_str_eq(sp.work[0].result[0].reply,
+	    "551 5.4.6 [internal] Private/Loopback Address");
+	ck_assert_uint_eq(peer.n_conns, 0);
+	finish();
+}
+END_TEST
+
+/* More than the socket takes at once, in pieces, with dots to be doubled. */
+START_TEST(large_body)
+{
+	static char body[400000];
+
+	for (size_t i = 0; i < sizeof body; i += 4) {
+		memcpy(body + i, i % 64 == 0 ? ".x\r\n" : "xy\r\n", 4);
+	}
+	start("PIPELINING", NULL, 0, "Max_Outbound_Connections = 1\n");
+	fake_spooler_add(&sp, 1, 1, slice_make(body, sizeof body));
+	fake_spooler_add(&sp, 1, 1, SLICE(BODY));
+	fake_spooler_add(&sp, 1, 1, slice_make(body, sizeof body));
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(peer.n_mails, 3);
+	ck_assert_uint_eq(sp.work[2].result[0].kind, 'D');
+	ck_assert_uint_eq(sp.work[2].sent, sizeof body + sizeof body / 64 + 3);
+	ck_assert_uint_eq(peer.content.len, sp.work[2].sent);
+	finish();
+}
+END_TEST
+
 START_TEST(bare_line_feeds_are_mended)
 {
 	start("", NULL, 0, "");
@@ -523,6 +581,9 @@ suite(void)
 	tcase_add_test(t, next_host);
 	tcase_add_test(t, spooler_restart);
 	tcase_add_test(t, bad_extent_costs_the_link);
+	tcase_add_test(t, drain_finishes_work);
+	tcase_add_test(t, prohibited_hosts);
+	tcase_add_test(t, large_body);
 	tcase_add_test(t, bare_line_feeds_are_mended);
 	suite_add_tcase(s, t);
 	return s;
