@@ -114,7 +114,8 @@ restore_renamed(const char *path, const struct sidecar_file *was,
 		struct stat st;
 		int fd;
 
-		if (d->d_ino != was->inode || was->size == 0 ||
+		if (d->d_ino != was->inode ||
+		    (was->size == 0 && was->born_ns == 0) ||
 		    snprintf(other, sizeof other, "%.*s/%s",
 		    (int)(base - path), path, d->d_name) >=
 		    (int)sizeof other || lstat(other, &st) < 0 ||

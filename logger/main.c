@@ -9,7 +9,8 @@ static const int syscalls[] = {
 	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(ftruncate),
 	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),
 	SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(fchmod),
-	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), -1,
+	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+	SCMP_SYS(statx), -1,
 };
 
 static const struct worker_spec spec = {

@@ -52,8 +52,8 @@ sidecar_encode(const struct sidecar *s, struct buf *b)
 		const struct sidecar_file *f = &s->file[i];
 
 		buf_printf(b, "file %" PRIu64 " %" PRIu64 " %" PRIu64
-		    " %" PRIu32 " %.*s\n", f->device, f->inode, f->size,
-		    f->tail, SLICE_ARG(f->path));
+		    " %" PRIu64 " %" PRIu32 " %.*s\n", f->device, f->inode,
+		    f->born_ns, f->size, f->tail, SLICE_ARG(f->path));
 	}
 	if (!b->full) {
 		buf_printf(b, "crc %08" PRIX32 "\n",
@@ -87,6 +87,7 @@ read_file(struct slice line, struct sidecar *out)
 
 	if (!num_parse_u64(slice_cut(&line, ' '), &f.device) ||
 	    !num_parse_u64(slice_cut(&line, ' '), &f.inode) ||
+	    !num_parse_u64(slice_cut(&line, ' '), &f.born_ns) ||
 	    !num_parse_u64(slice_cut(&line, ' '), &f.size) ||
 	    !num_parse_max(slice_cut(&line, ' '), UINT32_MAX, &tail) ||
 	    line.len == 0 || f.size > INT64_MAX) {
@@ -144,7 +145,8 @@ sidecar_decide(const struct sidecar_file *recorded,
 	if (recorded == NULL) {
 		return SIDECAR_UNKNOWN;
 	}
-	if (now->inode != recorded->inode) {
+	if (now->inode != recorded->inode ||
+	    now->born_ns != recorded->born_ns) {
 		return SIDECAR_OTHER;
 	}
 	if (now->size < recorded->size) {
@@ -157,6 +159,19 @@ sidecar_decide(const struct sidecar_file *recorded,
 		return SIDECAR_OTHER;
 	}
 	return now->size > recorded->size ? SIDECAR_CUT : SIDECAR_SAME;
+}
+
+static uint64_t
+born_ns(int fd)
+{
+	struct statx sx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &sx) < 0 ||
+	    (sx.stx_mask & STATX_BTIME) == 0) {
+		return 0;
+	}
+	return (uint64_t)sx.stx_btime.tv_sec * 1000000000u +
+	    sx.stx_btime.tv_nsec;
 }
 
 int
@@ -172,6 +187,7 @@ sidecar_look(int fd, uint64_t before, struct sidecar_file *out,
 		return error_sys(err_out, "cannot look at the log file");
 	}
 	out->device = (uint64_t)st.st_dev;
+	out->born_ns = born_ns(fd);
 	out->inode = (uint64_t)st.st_ino;
 	out->size = (uint64_t)st.st_size;
 	out->tail = 0;

@@ -7,12 +7,13 @@
  *
  *	ecelerity log position 1
  *	spooler 0 WHOLE LAST TAKEN
- *	file DEVICE INODE SIZE TAIL PATH
+ *	file DEVICE INODE BORN SIZE TAIL PATH
  *	crc HHHHHHHH
  *
- * A file is the recorded one if its inode number and the bytes before the
- * recorded size (their checksum, TAIL) are the same, also if rotation has
- * renamed it; any other file is never cut.
+ * A file is the recorded one if its inode number, its time of birth (where
+ * the file system has one) and the bytes before the recorded size (their
+ * checksum, TAIL) are the same, also if rotation has renamed it; any other
+ * file is never cut.
  *
  * Encoding, decoding and the decision are pure; load and save do the rest.
  */
@@ -30,7 +31,9 @@
 #define SIDECAR_MAX_BYTES (1u << 20)
 
 struct sidecar_file {
-	uint64_t device, inode, size;
+	uint64_t device, inode;
+	uint64_t born_ns;	/* 0: unknown */
+	uint64_t size;
 	uint32_t tail;		/* CRC-32C of the last SIDECAR_TAIL bytes */
 	struct slice path;
 };

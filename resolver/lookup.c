@@ -587,6 +587,8 @@ on_turn_end(void *arg)
 	}
 	while ((n = list_pop_front(&mine)) != NULL) {
 		question_next(list_entry(n, struct question, link));
+		/* Others' hooks (packets leaving) may have run before us. */
+		loop_again(l->loop);
 	}
 	for (unsigned i = 0; i < l->options.n_servers; i++) {
 		close_old_ports(&l->server[i]);

@@ -118,6 +118,26 @@ mx_add_addresses(struct mx_host *host, const struct dns_answer *a)
 	}
 }
 
+/* IPv4 first, whichever answer came first; else in the order given. */
+static void
+sort_families(struct mx_host *h)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	uint8_t v6[MX_ADDRESSES_MAX][16];
+	size_t n4 = 0, n6 = 0;
+
+	for (size_t i = 0; i < h->n_addresses; i++) {
+		if (memcmp(h->address[i], mapped, 12) != 0) {
+			memcpy(v6[n6++], h->address[i], 16);
+		} else {
+			memmove(h->address[n4++], h->address[i], 16);
+		}
+	}
+	for (size_t i = 0; i < n6; i++) {
+		memcpy(h->address[n4 + i], v6[i], 16);
+	}
+}
+
 size_t
 mx_finish(struct mx_host *hosts, size_t n, mx_self_fn self, void *arg,
     enum mx_verdict *verdict_out)
@@ -143,7 +163,7 @@ mx_finish(struct mx_host *hosts, size_t n, mx_self_fn self, void *arg,
 			if (kept != i) {
 				hosts[kept] = hosts[i];
 			}
-			kept++;
+			sort_families(&hosts[kept++]);
 		}
 	}
 	*verdict_out = kept > 0 ? MX_USABLE : lost ? MX_LOST :

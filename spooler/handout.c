@@ -246,6 +246,22 @@ load_head(struct spooler *s, struct queue *q, struct txn *x)
 	return true;
 }
 
+struct txn *
+handout_txn(struct spooler *s, struct msg *m)
+{
+	struct txn *x = m->txn != 0 ? txn_at(&s->txns, m->txn) : NULL;
+
+	if (x != NULL && !txn_is_resident(x) && x->epoch == 0 && !x->loading) {
+		/* Settled meanwhile, and its body has left memory: the files
+		 * have all of it. */
+		m->txn = 0;
+		x->refs--;
+		txn_put(&s->txns, x);
+		x = NULL;
+	}
+	return x;
+}
+
 /* As much of one queue as credit and fairness allow; true if more is left that
  * could go now. */
 static bool
@@ -260,7 +276,7 @@ run_queue(struct spooler *s, struct queue *q, unsigned *budget)
 			return false;
 		}
 		m = index_at(&s->index, q->head);
-		x = m->txn != 0 ? txn_at(&s->txns, m->txn) : NULL;
+		x = handout_txn(s, m);
 		if (outcome_is_expired(s, m)) {
 			uint32_t slot = q->head;
 
@@ -618,6 +634,11 @@ handout_loaded(struct spooler *s, struct txn *x, bool ok)
 		uint32_t next = m->next, queue = m->queue;
 
 		m->next = 0;
+		if (m->state != MSG_LOADING) {
+			/* Held by a deliverer: its outcome waits for this. */
+			slot = next;
+			continue;
+		}
 		queue_landed(&s->queues, slot);
 		if (!ok) {
 			/* Not an attempt: memory or disk was short. */

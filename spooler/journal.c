@@ -21,10 +21,9 @@
 #include "common/base/log.h"
 #include "common/base/num.h"
 #include "common/base/workq.h"
+#include "common/mail/size.h"
 
 #define MAX_SEGMENTS 1024u
-#define SEGMENT_MAX (64u << 20)
-#define SEGMENT_MIN (1u << 20)
 #define GATHER_SOFT (16u << 20)	/* a batch closes for others beyond this */
 
 enum segment_state { SEG_FREE, SEG_OLD, SEG_CURRENT, SEG_FULL };
@@ -615,6 +614,16 @@ journal_replayed(struct journal *j)
 	reclaim(j);
 }
 
+void
+journal_poke(struct journal *j)
+{
+	j->carried = 0;
+	reclaim(j);
+	if (j->stuck) {
+		try_commit(j);
+	}
+}
+
 int
 journal_segment_fd(const struct journal *j, uint32_t epoch)
 {
@@ -822,9 +831,7 @@ set_limits(struct journal *j, const struct journal_limits *limits)
 	uint64_t n;
 
 	if (seg == 0) {
-		seg = limits->total_bytes / 16;
-		seg = EC_MIN(EC_MAX(seg, (uint64_t)SEGMENT_MIN),
-		    (uint64_t)SEGMENT_MAX);
+		seg = journal_segment_bytes(limits->total_bytes);
 	}
 	j->segment_bytes = num_round_up(seg, 1 << 16);
 	n = limits->total_bytes / j->segment_bytes;
@@ -873,16 +880,22 @@ journal_open(struct loop *l, const struct fs *fs, int dir,
 }
 
 void
-journal_close(struct journal **jp)
+journal_finish(struct journal *j)
 {
-	struct journal *j = *jp;
-
-	*jp = NULL;
 	while (j->current != NULL && !j->stuck && !journal_is_idle(j)) {
 		try_commit(j);
 		workq_finish(j->makers);
 		workq_finish(j->committer);
 	}
+}
+
+void
+journal_close(struct journal **jp)
+{
+	struct journal *j = *jp;
+
+	journal_finish(j);
+	*jp = NULL;
 	workq_destroy(&j->committer);
 	workq_destroy(&j->makers);
 	loop_hook_stop(&j->hook);

@@ -78,7 +78,6 @@ struct deliverer_peer {
 struct settings {	/* of the configuration, as used per message */
 	uint64_t settle_after_us;
 	struct slice hostname, mailer_daemon;
-	bool suspend_all;
 	uint32_t max_batch;
 };
 
@@ -140,6 +139,10 @@ msgid spooler_new_id(struct spooler *s);
 /* The domain part of an address, as a queue's key; "localhost" without one. */
 struct slice spooler_domain(struct slice addr);
 struct config_where spooler_where(const struct queue *q);
+/* Found or made, suspended as configured. */
+struct queue *spooler_queue(struct spooler *s, struct slice group,
+	struct slice binding, struct slice domain);
+bool spooler_is_suspended(struct spooler *s, const struct queue *q);
 
 /* intake */
 void intake_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
@@ -172,6 +175,8 @@ void handout_forget_queue(void *arg, struct queue *q);
 /* Every deliverer that runs has said what it holds, and the journal is read:
  * handing out begins. */
 void handout_check_spoken(struct spooler *s);
+/* Its transaction, NULL when envelope and body must come from its files. */
+struct txn *handout_txn(struct spooler *s, struct msg *m);
 /* A message found on disk: at a deliverer since before, or active/delayed. */
 void handout_place(struct spooler *s, uint32_t msg);
 struct work *handout_find(struct spooler *s, unsigned deliverer,
@@ -233,7 +238,11 @@ void replay_destroy(struct replay **r);
 /* Was this batch found in the journal (live or not)?  Until listeners have
  * all spoken after a restart. */
 bool replay_has_batch(const struct spooler *s, msgid batch);
-unsigned replay_percent(const struct spooler *s);
+unsigned replay_percent(const struct spooler *s);	/* of the journal */
+/* Journal and store are read; what is kept of it is for replay_has_batch. */
+bool replay_is_over(const struct spooler *s);
+/* How long it has been over, microseconds. */
+uint64_t replay_age_us(const struct spooler *s);
 
 /* ask: the console's questions */
 void ask_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);

@@ -70,8 +70,7 @@ generation_warn_restart(const struct generation *old_g,
 int
 generation_log_level(const struct generation *g)
 {
-	/* The option counts from error up to debug, the log the other way. */
-	return EC_ERROR - (int)config_int(g->cfg, NULL, OPT_LOG_LEVEL);
+	return (int)config_int(g->cfg, NULL, OPT_LOG_LEVEL);
 }
 
 unsigned

@@ -2,6 +2,7 @@
 /* Making and trying directories. */
 #include "supervisor/directories.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <sys/stat.h>
@@ -126,4 +127,23 @@ directory_need(const struct directory *d, bool as_root, struct error *err_out)
 		    d->path, d->what, d->user->name);
 	}
 	return 0;
+}
+
+int
+directory_open_file(int at, const char *name, int flags, mode_t mode)
+{
+	struct stat st;
+	/* NONBLOCK: the open of a pipe would wait for its other end. */
+	int fd = openat(at, name, flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK | O_NOCTTY, mode);
+
+	if (fd < 0) {
+		return -1;
+	}
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1) {
+		close(fd);
+		errno = EEXIST;
+		return -1;
+	}
+	return fd;
 }

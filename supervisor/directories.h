@@ -26,4 +26,9 @@ int directory_need(const struct directory *d, bool as_root,
  * long for out. */
 bool directory_of(const char *path, char *out, size_t size);
 
+/* Opens or makes a file in a directory that belongs to another user, who could
+ * have put something else there: no link is followed, and only a plain file is
+ * taken.  at is the directory, or AT_FDCWD.  -1 with errno. */
+int directory_open_file(int at, const char *name, int flags, mode_t mode);
+
 #endif

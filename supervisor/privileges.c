@@ -19,17 +19,32 @@ privileges_lift_files(uint64_t max_fds)
 	}
 }
 
+/* SETPCAP: a worker empties its bounding set.  SYS_PTRACE: trace files of
+ * workers, which are undumpable. */
+static const unsigned kept[] = { CAP_NET_BIND_SERVICE, CAP_SETUID, CAP_SETGID,
+	CAP_KILL, CAP_CHOWN, CAP_FOWNER, CAP_DAC_OVERRIDE, CAP_SETPCAP,
+	CAP_SYS_PTRACE };
+
 int
 privileges_reduce(bool as_root, struct error *err_out)
 {
+	bool have[ARRAY_LEN(kept)];
+
 	if (as_root) {
+		/* The root of a container may lack some: asking for them
+		 * would be refused. */
+		for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+			have[i] = capng_have_capability(CAPNG_PERMITTED,
+			    kept[i]) != 0;
+		}
 		capng_clear(CAPNG_SELECT_BOTH);
-		/* SETPCAP: a worker empties its bounding set.  SYS_PTRACE:
-		 * trace files of workers, which are undumpable. */
-		capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED |
-		    CAPNG_BOUNDING_SET, CAP_NET_BIND_SERVICE, CAP_SETUID,
-		    CAP_SETGID, CAP_KILL, CAP_CHOWN, CAP_FOWNER,
-		    CAP_DAC_OVERRIDE, CAP_SETPCAP, CAP_SYS_PTRACE, -1);
+		for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+			if (have[i]) {
+				capng_update(CAPNG_ADD, CAPNG_EFFECTIVE |
+				    CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
+				    kept[i]);
+			}
+		}
 		if (capng_apply(CAPNG_SELECT_BOTH) != 0) {
 			return error_set(err_out, ERROR_SYSTEM,
 			    "cannot reduce the capabilities of the supervisor");

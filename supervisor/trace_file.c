@@ -9,6 +9,7 @@
 #include "common/base/buf.h"
 #include "common/base/fdio.h"
 #include "common/base/num.h"
+#include "supervisor/directories.h"
 
 #define TRACE_MAX (4u << 20)
 #define TRACE_THREADS 256u
@@ -58,19 +59,30 @@ add_threads(struct buf *b, pid_t pid)
 	}
 }
 
+/* The log directory belongs to the logger's user: nothing there is trusted. */
 static int
-write_out(const char *path, struct slice text, struct error *err_out)
+write_out(const char *directory, pid_t pid, struct slice text,
+    struct error *err_out)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-	    O_NOFOLLOW, 0640);
+	char name[32];
+	int fd = -1, dir, r = 0;
 
-	if (fd < 0 || fdio_write_all(fd, text.ptr, text.len) < 0) {
-		error_sys(err_out, "cannot write trace file %s", path);
-		fdio_close(&fd);
-		return -1;
+	snprintf(name, sizeof name, "%ld.trc", (long)pid);
+	if (mkdir(directory, 0750) < 0 && errno != EEXIST) {
+		return error_sys(err_out, "cannot make directory %s",
+		    directory);
 	}
-	close(fd);
-	return 0;
+	dir = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir >= 0) {
+		fd = directory_open_file(dir, name, O_WRONLY | O_TRUNC, 0640);
+	}
+	if (fd < 0 || fdio_write_all(fd, text.ptr, text.len) < 0) {
+		r = error_sys(err_out, "cannot write trace file %s/%s",
+		    directory, name);
+	}
+	fdio_close(&fd);
+	fdio_close(&dir);
+	return r;
 }
 
 int
@@ -81,10 +93,6 @@ trace_file_write(const char *directory, pid_t pid, const char *who,
 	struct buf b;
 	int r;
 
-	if (mkdir(directory, 0750) < 0 && errno != EEXIST) {
-		return error_sys(err_out, "cannot make directory %s",
-		    directory);
-	}
 	snprintf(path_out, size, "%s/%ld.trc", directory, (long)pid);
 	snprintf(proc, sizeof proc, "/proc/%ld", (long)pid);
 	buf_init(&b, TRACE_MAX);
@@ -95,7 +103,7 @@ trace_file_write(const char *directory, pid_t pid, const char *who,
 	add_file(&b, proc, "syscall");
 	add_file(&b, proc, "stat");
 	add_threads(&b, pid);
-	r = write_out(path_out, buf_slice(&b), err_out);
+	r = write_out(directory, pid, buf_slice(&b), err_out);
 	buf_fini(&b);
 	return r;
 }

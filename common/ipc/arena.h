@@ -44,7 +44,8 @@ struct arena *arena_create(const char *name, uint64_t max_bytes,
 	arena_slab_fn on_slab, void *arg);
 void arena_destroy(struct arena **a);
 
-/* Blocks that bytes need at most, whatever extents they are put into. */
+/* Blocks that bytes need at most when two extents of any class come first and
+ * only 64 KiB ones after them. */
 uint32_t arena_blocks(uint64_t bytes);
 /* Promises blocks; false if they are not there. */
 bool arena_reserve(struct arena *a, uint32_t blocks);

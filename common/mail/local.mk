@@ -10,4 +10,5 @@ libcommon_a_SOURCES += %D%/msgid.c %D%/msgid.h
 libcommon_a_SOURCES += %D%/received.c %D%/received.h
 libcommon_a_SOURCES += %D%/reject.c %D%/reject.h
 libcommon_a_SOURCES += %D%/reply.c %D%/reply.h
+libcommon_a_SOURCES += %D%/size.h
 libcommon_a_SOURCES += %D%/smtp_line.c %D%/smtp_line.h

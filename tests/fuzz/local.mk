@@ -48,6 +48,16 @@ tests_fuzz_fuzz_mime_scan_LDFLAGS = $(FUZZ_LINK)
 check_PROGRAMS += tests/fuzz/fuzz_smtp_session
 tests_fuzz_fuzz_smtp_session_LDADD = listener/liblistener.a $(FUZZ_LIBS)
 tests_fuzz_fuzz_smtp_session_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_reject
+tests_fuzz_fuzz_reject_LDADD = logger/liblogger.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_reject_LDFLAGS = $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_dns_msg
+tests_fuzz_fuzz_dns_msg_LDADD = resolver/libresolver.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_dns_msg_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_console
+tests_fuzz_fuzz_console_LDADD = console/libconsole.a $(FUZZ_LIBS) $(JANSSON_LIBS)
+tests_fuzz_fuzz_console_LDFLAGS = $(FUZZ_LINK)
 
 dist_check_SCRIPTS += tests/fuzz/replay-seeds tests/fuzz/smoke
 TESTS += tests/fuzz/replay-seeds

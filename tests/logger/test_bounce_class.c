@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Failures and their classes. */
+#include "common/base/base.h"
+
 #include <check.h>
 
 #include "logger/bounce_class.h"

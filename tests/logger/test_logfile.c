@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Log files: full disks, rotation, cutting to the record of the last run. */
+#include "common/base/base.h"
+
 #include <check.h>
 #include <signal.h>
 #include <sys/resource.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Formats against the sample lines of the reference, and hostile bytes. */
+#include "common/base/base.h"
+
 #include <check.h>
 #include <time.h>
 
@@ -301,11 +303,15 @@ separators(struct slice s)
 static void
 check_hostile(struct slice got, unsigned fields)
 {
+	size_t bad = 0;
+
 	ck_assert_uint_gt(got.len, 0);
+	/* One assertion a line: each one costs a write of the library's. */
 	for (size_t i = 0; i + 1 < got.len; i++) {
-		ck_assert((unsigned char)got.ptr[i] >= 0x20);
-		ck_assert((unsigned char)got.ptr[i] < 0x7f);
+		bad += (unsigned char)got.ptr[i] < 0x20 ||
+		    (unsigned char)got.ptr[i] >= 0x7f;
 	}
+	ck_assert_uint_eq(bad, 0);
 	ck_assert_int_eq(got.ptr[got.len - 1], '\n');
 	if (fields > 0) {
 		ck_assert_uint_eq(separators(got), fields - 1);

@@ -4,6 +4,8 @@
  * sends everything behind the position it is told, and a listener.  Killed at
  * any point, rotated and started again, each event is in the logs once.
  */
+#include "common/base/base.h"
+
 #include <check.h>
 #include <signal.h>
 #include <sys/stat.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Positions, the sidecar's text, and what is cut. */
+#include "common/base/base.h"
+
 #include <check.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,7 +12,7 @@
 static struct sidecar_file
 file_at(uint64_t device, uint64_t inode, uint64_t size, uint32_t tail)
 {
-	return (struct sidecar_file){ device, inode, size, tail,
+	return (struct sidecar_file){ device, inode, 5, size, tail,
 		SLICE("/l/main log.ec") };
 }
 
@@ -18,16 +20,18 @@ static const struct {
 	struct sidecar_file was, now;
 	enum sidecar_act act;
 } cases[] = {
-	{ { 1, 2, 100, 7 }, { 1, 2, 100, 7 }, SIDECAR_SAME },
-	{ { 1, 2, 100, 7 }, { 1, 2, 101, 7 }, SIDECAR_CUT },
-	{ { 1, 2, 100, 7 }, { 9, 2, 101, 7 }, SIDECAR_CUT },
-	{ { 1, 2, 100, 7 }, { 1, 3, 101, 7 }, SIDECAR_OTHER },
-	{ { 1, 2, 100, 7 }, { 1, 2, 101, 8 }, SIDECAR_OTHER },
-	{ { 1, 2, 100, 7 }, { 1, 2, 99, 7 }, SIDECAR_SHORT },
-	{ { 1, 2, 100, 7 }, { 1, 2, 0, 0 }, SIDECAR_SHORT },
-	{ { 1, 2, 0, 0 }, { 1, 2, 50, 0 }, SIDECAR_CUT },
-	{ { 1, 2, 0, 0 }, { 9, 2, 50, 0 }, SIDECAR_OTHER },
-	{ { 1, 2, 0, 0 }, { 1, 2, 0, 0 }, SIDECAR_SAME },
+	{ { 1, 2, 5, 100, 7 }, { 1, 2, 5, 100, 7 }, SIDECAR_SAME },
+	{ { 1, 2, 5, 100, 7 }, { 1, 2, 5, 101, 7 }, SIDECAR_CUT },
+	{ { 1, 2, 5, 100, 7 }, { 9, 2, 5, 101, 7 }, SIDECAR_CUT },
+	{ { 1, 2, 5, 100, 7 }, { 1, 3, 5, 101, 7 }, SIDECAR_OTHER },
+	{ { 1, 2, 5, 100, 7 }, { 1, 2, 5, 101, 8 }, SIDECAR_OTHER },
+	{ { 1, 2, 5, 100, 7 }, { 1, 2, 5, 99, 7 }, SIDECAR_SHORT },
+	{ { 1, 2, 5, 100, 7 }, { 1, 2, 5, 0, 0 }, SIDECAR_SHORT },
+	{ { 1, 2, 5, 0, 0 }, { 1, 2, 5, 50, 0 }, SIDECAR_CUT },
+	{ { 1, 2, 5, 0, 0 }, { 9, 2, 5, 50, 0 }, SIDECAR_OTHER },
+	{ { 1, 2, 5, 0, 0 }, { 1, 2, 5, 0, 0 }, SIDECAR_SAME },
+	{ { 1, 2, 5, 100, 7 }, { 1, 2, 6, 101, 7 }, SIDECAR_OTHER },
+	{ { 1, 2, 5, 0, 0 }, { 1, 2, 6, 50, 0 }, SIDECAR_OTHER },
 };
 
 START_TEST(decisions)

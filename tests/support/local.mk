@@ -9,3 +9,7 @@ check_LIBRARIES += %D%/libharness.a %D%/libfakedns.a
 check_LIBRARIES += %D%/libpeer.a
 %C%_libpeer_a_SOURCES = %D%/scripted_peer.c %D%/scripted_peer.h
 %C%_libpeer_a_CFLAGS = $(TEST_CFLAGS)
+# A disk that loses power, for whatever works on spooler/fs.h.
+check_LIBRARIES += %D%/libcrashfs.a
+%C%_libcrashfs_a_SOURCES = %D%/crashfs.c %D%/crashfs.h
+%C%_libcrashfs_a_CFLAGS = $(TEST_CFLAGS)

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Content into the arena: un-stuffed by the decoder straight into extents.
+ * The first extent fits what is known (SIZE= or what has arrived), the second
+ * has 16 KiB, all others 64: so the reservation made before 354 always holds
+ * (arena_blocks), and an ordinary message lies in one piece.
+ */
+#include "listener/listener.h"
+
+#define SECOND_EXTENT (16u << 10)
+
+bool
+body_begin(struct session *s)
+{
+	struct body *b = &s->body;
+	uint64_t most = s->set.large_threshold + RECEIVED_ROOM;
+	uint64_t want = s->declared > 0 ?
+	    EC_MIN(s->declared + RECEIVED_ROOM, most) : most;
+	uint32_t blocks = arena_blocks(want);
+
+	if (!arena_reserve(s->l->arena, blocks)) {
+		return false;
+	}
+	dot_decoder_init(&b->dot);
+	b->reserved = blocks;
+	b->size = 0;
+	b->n = 0;
+	b->room = 0;
+	b->discard = false;
+	b->max = s->l->max_body;
+	if (s->sm.limits.max_size > 0) {
+		b->max = EC_MIN(b->max, s->sm.limits.max_size);
+	}
+	return true;
+}
+
+/* Another extent, as large as makes sense; false: no memory. */
+static bool
+grow(struct session *s, size_t arrived)
+{
+	struct body *b = &s->body;
+	size_t want = ARENA_BLOCK_BYTES;
+	struct extent x;
+
+	if (b->n == BODY_EXTENTS) {
+		return false;
+	}
+	if (b->n == 0) {
+		want = s->declared > 0 ? (size_t)EC_MIN(s->declared +
+		    RECEIVED_ROOM, (uint64_t)ARENA_BLOCK_BYTES) : arrived;
+	} else if (b->n == 1) {
+		want = SECOND_EXTENT;
+	}
+	if (!arena_take(s->l->arena, want, &b->reserved, &x)) {
+		return false;
+	}
+	b->room = x.length;
+	x.length = 0;
+	b->ext[b->n++] = x;
+	return true;
+}
+
+bool
+body_put(struct session *s, struct slice bytes)
+{
+	struct body *b = &s->body;
+
+	while (bytes.len > 0) {
+		struct extent *x;
+		size_t k;
+
+		if (b->room == 0 && !grow(s, bytes.len + 4096)) {
+			return false;
+		}
+		x = &b->ext[b->n - 1];
+		k = EC_MIN(b->room, bytes.len);
+		memcpy(arena_at(s->l->arena, *x) + x->length, bytes.ptr, k);
+		x->length += (uint32_t)k;
+		b->room -= k;
+		bytes = slice_skip(bytes, k);
+	}
+	return true;
+}
+
+enum body_result
+body_take(struct session *s, struct slice in, size_t *used_out)
+{
+	struct body *b = &s->body;
+	char nowhere[8192];
+
+	*used_out = 0;
+	while (in.len > 0) {
+		struct extent *x = NULL;
+		char *to = nowhere;
+		size_t room = sizeof nowhere, used, made;
+		enum dot_status st;
+
+		if (!b->discard) {
+			if (b->room == 0 && !grow(s, in.len)) {
+				return BODY_FULL;
+			}
+			x = &b->ext[b->n - 1];
+			to = arena_at(s->l->arena, *x) + x->length;
+			room = b->room;
+		}
+		st = dot_decode(&b->dot, in, &used, to, room, &made);
+		in = slice_skip(in, used);
+		*used_out += used;
+		if (x != NULL) {
+			x->length += (uint32_t)made;
+			b->room -= made;
+		}
+		b->size = b->dot.bytes;
+		if (!b->discard && b->size > b->max) {
+			return BODY_LARGE;
+		}
+		if (st == DOT_END) {
+			return BODY_DOT;
+		}
+	}
+	return BODY_MORE;
+}
+
+void
+body_drop(struct session *s)
+{
+	struct body *b = &s->body;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		ec_assert(arena_give(s->l->arena, b->ext[i]));
+	}
+	body_hand_over(s);
+}
+
+void
+body_hand_over(struct session *s)
+{
+	struct body *b = &s->body;
+
+	arena_unreserve(s->l->arena, b->reserved);
+	b->reserved = 0;
+	b->n = 0;
+	b->room = 0;
+}

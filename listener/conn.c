@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client's connection: the only file that reads and writes its socket.
+ *
+ * Bytes are read into one buffer of the process, behind what was left over;
+ * what cannot be served now (a line not whole, commands behind a message that
+ * is being stored) is kept by the session, and reading stops until it can.
+ * Replies of one turn leave in one write.  A client that does not read its
+ * replies is not read from either, and is dropped by the idle deadline.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "common/base/addr.h"
+#include "common/base/clock.h"
+#include "common/base/fdio.h"
+#include "common/base/log.h"
+#include "listener/transaction.h"
+
+#define LINE_MAX_BYTES SMTP_LINE_DEFAULT_MAX
+
+static void session_close(struct session *s);
+
+static void
+map_ip(const struct sockaddr_storage *ss, uint8_t ip[16], uint16_t *port)
+{
+	memset(ip, 0, 16);
+	*port = addr_port(ss);
+	if (ss->ss_family == AF_INET6) {
+		memcpy(ip, &((const struct sockaddr_in6 *)ss)->sin6_addr, 16);
+	} else if (ss->ss_family == AF_INET) {
+		ip[10] = ip[11] = 0xff;
+		memcpy(ip + 12, &((const struct sockaddr_in *)ss)->sin_addr, 4);
+	}
+}
+
+static void
+want(struct session *s)
+{
+	unsigned w = 0;
+
+	if (s->dead) {
+		return;
+	}
+	/* While a message is stored, or replies do not leave, nothing is
+	 * read: the kernel's buffer holds the client back. */
+	if (s->sm.state != SMTP_ST_STORING && s->out.len - s->out_at == 0 &&
+	    !s->closing) {
+		w |= LOOP_READ;
+	}
+	if (s->out.len > s->out_at) {
+		w |= LOOP_WRITE;
+	}
+	loop_fd_want(&s->watch, w);
+}
+
+/* Sends what it can; false when the connection is gone. */
+static bool
+flush_out(struct session *s)
+{
+	while (s->out_at < s->out.len) {
+		ssize_t n = send(s->fd, s->out.ptr + s->out_at,
+		    s->out.len - s->out_at, MSG_NOSIGNAL);
+
+		if (n < 0) {
+			return errno == EAGAIN || errno == EWOULDBLOCK ||
+			    errno == EINTR;
+		}
+		s->out_at += (size_t)n;
+	}
+	buf_clear(&s->out);
+	s->out_at = 0;
+	return true;
+}
+
+static void
+greet(struct session *s)
+{
+	if (s->set.static_banner[0] != '\0') {
+		buf_printf(&s->out, "220 %s\r\n", s->set.static_banner);
+		return;
+	}
+	buf_printf(&s->out, "220 %s ESMTP ecelerity %s %.*s\r\n",
+	    s->set.banner, PACKAGE_VERSION, SLICE_ARG(date_cached_local(
+	    &s->l->date, clock_wall_us())));
+}
+
+static void
+say_hello(struct session *s)
+{
+	struct smtp_offer offer = { .ext = s->sm.offered,
+		.max_size = s->sm.limits.max_size };
+	char ip[ADDR_TEXT_MAX];
+
+	addr_format_ip((struct sockaddr *)&s->peer, ip, sizeof ip);
+	if (s->sm.esmtp) {
+		smtp_ext_ehlo(&s->out, slice_of(s->set.banner), slice_of(ip),
+		    &offer);
+	} else {
+		smtp_ext_helo(&s->out, slice_of(s->set.banner), slice_of(ip));
+	}
+}
+
+/* The id that `trace` will be asked for. */
+static struct slice
+stored_id(struct session *s, char text[MSGID_TEXT_LEN + 1])
+{
+	msgid_format(s->n_rcpt == 1 ? s->rcpt[0].id : s->batch_id, text);
+	return slice_make(text, MSGID_TEXT_LEN);
+}
+
+static void
+say(struct session *s, struct smtp_out out, enum smtp_state was)
+{
+	char id[MSGID_TEXT_LEN + 1];
+	bool stored = was == SMTP_ST_STORING && out.reply != NULL &&
+	    out.reply->code == 250;
+
+	if ((out.effects & SMTP_DO_GREET) != 0) {
+		greet(s);
+	}
+	if ((out.effects & SMTP_DO_SAY_HELLO) != 0) {
+		say_hello(s);
+	}
+	if ((out.effects & SMTP_DO_SEND_GIVEN) != 0 && out.reply == NULL) {
+		out.reply = &s->given;
+	}
+	if (out.reply != NULL) {
+		if (out.reply->code >= 400) {
+			refuse_log(s, out.reply->code,
+			    slice_of(out.reply->text), "");
+		}
+		smtp_session_put(&s->sm, &s->out, &out, stored ?
+		    stored_id(s, id) : SLICE(""));
+	}
+}
+
+/* Says and does what a step asked for, and what follows from that. */
+static void
+perform(struct session *s, struct smtp_out out, enum smtp_state was,
+    const struct smtp_command *cmd)
+{
+	while (out.reply != NULL || out.effects != 0) {
+		unsigned effects = out.effects;
+
+		say(s, out, was);
+		if ((effects & SMTP_DO_CLOSE) != 0) {
+			transaction_reset(s);
+			s->closing = true;
+			return;
+		}
+		was = s->sm.state;
+		out = transaction_effect(s, effects, cmd);
+	}
+}
+
+static void
+step(struct session *s, enum smtp_event ev)
+{
+	enum smtp_state was = s->sm.state;
+
+	perform(s, smtp_session_step(&s->sm, ev), was, NULL);
+}
+
+static bool
+in_content(const struct session *s)
+{
+	return s->sm.state == SMTP_ST_DATA ||
+	    s->sm.state == SMTP_ST_DISCARD_LARGE ||
+	    s->sm.state == SMTP_ST_DISCARD_FULL;
+}
+
+static void
+serve_content(struct session *s, struct slice in, size_t *used)
+{
+	enum smtp_state was = s->sm.state;
+
+	switch (body_take(s, in, used)) {
+	case BODY_MORE:
+		break;
+	case BODY_DOT:
+		perform(s, transaction_dot(s), was, NULL);
+		break;
+	case BODY_LARGE:
+		step(s, SMTP_EV_TOO_LARGE);
+		break;
+	case BODY_FULL:
+		step(s, SMTP_EV_NO_ROOM);
+		break;
+	}
+}
+
+/* Serves as much of in as can be served now; the count. */
+static size_t
+serve(struct session *s, struct slice in)
+{
+	size_t total = 0, used;
+
+	while (in.len > 0 && !s->closing) {
+		if (in_content(s)) {
+			serve_content(s, in, &used);
+		} else if (smtp_session_wants_line(&s->sm)) {
+			struct smtp_command cmd;
+			struct slice line;
+			enum smtp_line_status st;
+			enum smtp_state was = s->sm.state;
+
+			if (s->generation != s->l->generation &&
+			    (was == SMTP_ST_READY || was == SMTP_ST_GREETED)) {
+				policy_settings(s);
+			}
+			st = smtp_line_next(&s->line, in, &used, &line);
+			if (st == SMTP_LINE_MORE) {
+				total += used;
+				break;
+			}
+			perform(s, smtp_session_line(&s->sm, st, line, &cmd),
+			    was, &cmd);
+		} else {
+			break;
+		}
+		in = slice_skip(in, used);
+		total += used;
+		if (s->out.len - s->out_at > OUT_MAX / 2 && !flush_out(s)) {
+			s->closing = true;
+		}
+	}
+	return total;
+}
+
+/* What is left of in waits in the session. */
+static void
+keep_left(struct session *s, struct slice in)
+{
+	buf_clear(&s->left);
+	if (in.len > 0 && !buf_add(&s->left, in)) {
+		s->closing = true;	/* cannot be: a read is bounded */
+	}
+}
+
+static void
+finish_turn(struct session *s)
+{
+	if (smtp_session_wants_shutdown(&s->sm)) {
+		step(s, SMTP_EV_SHUTDOWN);
+	}
+	if (!flush_out(s) || (s->closing && s->out.len == 0)) {
+		session_close(s);
+		return;
+	}
+	want(s);
+}
+
+static void
+touch(struct session *s)
+{
+	s->deadline_us = s->set.idle_us == 0 ? UINT64_MAX :
+	    loop_now_us(s->l->loop) + s->set.idle_us;
+}
+
+static void
+on_readable(struct session *s)
+{
+	struct listener *l = s->l;
+	size_t had = s->left.len;
+	struct slice in;
+	ssize_t n;
+
+	memcpy(l->read, s->left.ptr == NULL ? "" : s->left.ptr, had);
+	n = recv(s->fd, l->read + had, READ_BYTES, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK ||
+	    errno == EINTR)) {
+		return;
+	}
+	if (n <= 0) {
+		enum smtp_state was = s->sm.state;
+
+		perform(s, smtp_session_step(&s->sm, SMTP_EV_DISCONNECT), was,
+		    NULL);
+		session_close(s);
+		return;
+	}
+	touch(s);
+	in = slice_make(l->read, had + (size_t)n);
+	keep_left(s, slice_skip(in, serve(s, in)));
+	finish_turn(s);
+}
+
+static void
+on_ready(void *arg, unsigned ready)
+{
+	struct session *s = arg;
+
+	if (s->dead) {
+		return;
+	}
+	if ((ready & LOOP_WRITE) != 0) {
+		size_t before = s->out_at;
+
+		if (!flush_out(s) || (s->closing && s->out.len == 0)) {
+			session_close(s);
+			return;
+		}
+		if (s->out_at != before || s->out.len == 0) {
+			touch(s);
+		}
+		/* What waited behind the replies. */
+		if (s->out.len == 0 && s->left.len > 0) {
+			struct slice in = buf_slice(&s->left);
+
+			buf_consume(&s->left, serve(s, in));
+			finish_turn(s);
+			return;
+		}
+	}
+	if ((ready & LOOP_READ) != 0) {
+		on_readable(s);
+		return;
+	}
+	want(s);
+}
+
+void
+session_stored(struct session *s, enum smtp_event ev)
+{
+	struct score_slot *score = worker_score(s->l->w);
+	size_t used;
+
+	if (ev == SMTP_EV_STORED) {
+		score_add(score, SCORE_L_RECEIVED, 1);
+		score_add(score, SCORE_L_RECIPIENTS, s->n_rcpt);
+	} else if (ev == SMTP_EV_TOO_LARGE) {
+		s->given = (struct reply_text){ 552, "5.3.4",
+			"message size limit exceeded" };
+		ev = SMTP_EV_REFUSE;
+	}
+	step(s, ev);
+	touch(s);
+	/* The buffer must not move while it is served. */
+	used = serve(s, buf_slice(&s->left));
+	buf_consume(&s->left, used);
+	finish_turn(s);
+}
+
+static void
+on_timer(void *arg)
+{
+	struct session *s = arg;
+	uint64_t now = loop_refresh_us(s->l->loop);
+
+	if (s->dead) {
+		return;
+	}
+	if (s->sm.state == SMTP_ST_STORING) {
+		if (now >= s->store_deadline_us) {
+			store_forget(s);
+			session_stored(s, SMTP_EV_LOST);
+			if (s->dead) {
+				return;
+			}
+		}
+	} else if (now >= s->deadline_us) {
+		if (s->closing) {
+			session_close(s);	/* it does not read our last
+						 * words */
+			return;
+		}
+		step(s, SMTP_EV_IDLE);
+		s->deadline_us = now + 5000000u;
+		finish_turn(s);
+		if (s->dead) {
+			return;
+		}
+	}
+	loop_timer_set(&s->timer, EC_MIN(EC_MAX(s->deadline_us, now + 1000000u) -
+	    now, (uint64_t)5000000u));
+}
+
+void
+session_open(struct endpoint *e, int fd, const struct sockaddr_storage *peer)
+{
+	struct listener *l = e->l;
+	struct session *s = xcalloc(1, sizeof *s);
+	socklen_t len = sizeof s->local;
+
+	s->l = l;
+	s->endpoint = e;
+	s->fd = fd;
+	s->peer = *peer;
+	getsockname(fd, (struct sockaddr *)&s->local, &len);
+	map_ip(&s->peer, s->peer_ip, &s->peer_port);
+	map_ip(&s->local, s->local_ip, &s->local_port);
+	buf_init(&s->left, 2 * READ_BYTES);
+	buf_init(&s->out, OUT_MAX + 4096);
+	scratch_init(&s->scratch, SESSION_SCRATCH);
+	smtp_line_init(&s->line, LINE_MAX_BYTES);
+	s->env_bytes = 0;
+	s->conn_id = store_new_id(l);
+	list_push_back(&l->sessions, &s->link);
+	l->n_sessions++;
+	e->sessions++;
+	score_add(worker_score(l->w), SCORE_L_CONNECTS, 1);
+	loop_fd_init(&s->watch, l->loop, fd, on_ready, s);
+	loop_timer_init(&s->timer, l->loop, on_timer, s);
+	policy_settings(s);
+	touch(s);
+	loop_timer_set(&s->timer, 5000000u);
+	step(s, e->max_sessions > 0 && e->sessions > e->max_sessions ?
+	    SMTP_EV_BUSY : SMTP_EV_ACCEPT);
+	finish_turn(s);
+}
+
+static void
+session_close(struct session *s)
+{
+	struct endpoint *e = s->endpoint;
+
+	if (s->dead) {
+		return;
+	}
+	s->dead = true;
+	store_forget(s);
+	transaction_fini(s);
+	loop_fd_stop(&s->watch);
+	loop_timer_stop(&s->timer);
+	fdio_close(&s->fd);
+	s->l->n_sessions--;
+	e->sessions--;
+	if (e->sessions == 0 && e->fd < 0) {
+		free(e);	/* its address was taken away */
+	}
+	list_remove(&s->link);
+	list_push_back(&s->l->dead, &s->link);
+	loop_again(s->l->loop);	/* so that it is swept */
+}
+
+void
+session_sweep(struct listener *l)
+{
+	struct list_node *n;
+
+	while ((n = list_pop_front(&l->dead)) != NULL) {
+		struct session *s = list_entry(n, struct session, link);
+
+		buf_fini(&s->left);
+		buf_fini(&s->out);
+		free(s);
+	}
+}
+
+/* Idle ones get their 421 now, busy ones after their message. */
+void
+session_drain(struct listener *l)
+{
+	list_each(n, tmp, &l->sessions) {
+		struct session *s = list_entry(n, struct session, link);
+
+		step(s, SMTP_EV_SHUTDOWN);
+		finish_turn(s);
+	}
+}

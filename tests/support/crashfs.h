@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crashfs: spooler/fs.h over a disk that loses power.  What programs see is a
+ * real tree of files (in memory, /dev/shm), so that descriptors, dup, readdir
+ * and mmap work as ever; what the disk holds is kept beside it: bytes of a file
+ * become durable by sync_data of it, names (create, rename, link, unlink,
+ * mkdir) by sync_dir of the directory, a rename when either directory is
+ * synced.  After a failed sync of a file what had not been synced is never
+ * made durable by a later one, as on Linux; it may still reach the disk.
+ *
+ *	c = crashfs_create(seed);
+ *	crashfs_crash_at_sync(c, n, CRASHFS_TORN_512);
+ *	dir = crashfs_dir(c, "journal");
+ *	... run on crashfs_fs until crashfs_has_crashed(c): from the crash on
+ *	every call fails with EIO, as for a process that is no more ...
+ *	crashfs_reboot(c);		the tree is what the disk held
+ *	... open crashfs_dir(c, ...) again: old descriptors are stale ...
+ *	crashfs_destroy(&c);
+ *
+ * crashfs_restart() instead of crashfs_reboot(): only the process died, the
+ * kernel lives and has all that was written.
+ *
+ * One instance at a time: struct fs has no context.  Calls may come from any
+ * thread.
+ */
+#ifndef EC_CRASHFS_H
+#define EC_CRASHFS_H
+
+#include "spooler/fs.h"
+
+struct crashfs;
+
+/* What becomes of everything not synced. */
+enum crashfs_loss {
+	CRASHFS_KEEP,		/* all of it reached the disk */
+	CRASHFS_DROP,		/* nothing */
+	CRASHFS_TORN_512,	/* in order up to somewhere; the last write is */
+	CRASHFS_TORN_4096,	/* cut at a multiple of this many bytes */
+	CRASHFS_MIXED_512,	/* any blocks of this size, any names: the disk */
+	CRASHFS_MIXED_4096,	/* wrote in an order of its own */
+	CRASHFS_LOSSES
+};
+
+enum crashfs_call {
+	CRASHFS_OPEN, CRASHFS_WRITE, CRASHFS_READ, CRASHFS_SYNC,
+	CRASHFS_SYNC_DIR, CRASHFS_RENAME, CRASHFS_LINK, CRASHFS_UNLINK,
+	CRASHFS_MKDIR, CRASHFS_TRUNCATE, CRASHFS_STAT, CRASHFS_CALLS
+};
+#define CRASHFS_BIT(call) (1u << (call))
+#define CRASHFS_ANY (CRASHFS_BIT(CRASHFS_CALLS) - 1u)
+#define CRASHFS_CHANGES (CRASHFS_ANY & ~(CRASHFS_BIT(CRASHFS_READ) | \
+	CRASHFS_BIT(CRASHFS_STAT)))
+
+extern const struct fs crashfs_fs;
+
+/* The seed decides what torn and mixed states keep. */
+struct crashfs *crashfs_create(uint64_t seed);
+void crashfs_destroy(struct crashfs **c);
+
+/* Of the root, until the next reboot. */
+const char *crashfs_path(const struct crashfs *c);
+/* A descriptor of a directory, "." for the root; made, and durable, if it is
+ * not there.  The caller closes it. */
+int crashfs_dir(struct crashfs *c, const char *path);
+
+/* The power goes just before the n-th sync from now (of file or directory) or
+ * the n-th call of these kinds takes effect; 0: not at all. */
+void crashfs_crash_at_sync(struct crashfs *c, uint64_t n,
+	enum crashfs_loss loss);
+void crashfs_crash_at_call(struct crashfs *c, unsigned calls, uint64_t n,
+	enum crashfs_loss loss);
+void crashfs_crash_now(struct crashfs *c, enum crashfs_loss loss);
+bool crashfs_has_crashed(const struct crashfs *c);
+void crashfs_reboot(struct crashfs *c);
+void crashfs_restart(struct crashfs *c);
+
+/* The n-th call of these kinds from now fails with error; for_good: and each
+ * after it.  n 0: none does. */
+void crashfs_fail(struct crashfs *c, unsigned calls, uint64_t n, int error,
+	bool for_good);
+
+/* Calls of these kinds so far; crashfs_syncs: of files and directories. */
+uint64_t crashfs_count(const struct crashfs *c, unsigned calls);
+uint64_t crashfs_syncs(const struct crashfs *c);
+
+#endif
