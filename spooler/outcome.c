@@ -457,8 +457,11 @@ results_in(struct slice bytes)
 {
 	struct wire_r r = wire_reader(slice_skip(bytes, 8 + 8 + 16 + 2));
 
+	unsigned n;
+
 	wire_slice(&r);
-	return EC_MIN((unsigned)wire_u16(&r), STAGE_RCPTS);
+	n = wire_u16(&r);
+	return EC_MIN(n, STAGE_RCPTS);
 }
 
 static bool
