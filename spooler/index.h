@@ -29,7 +29,8 @@ enum {	/* msg.flags */
 	MSG_SETTLING = 1u << 1,	/* a settler thread works on it */
 	MSG_GONE = 1u << 2,	/* done, but the settler still works on it */
 	MSG_DOUBT = 1u << 3,	/* was between dot and reply when all broke */
-	MSG_TRIED = 1u << 4,	/* attempts counts something */
+	MSG_FETCH = 1u << 5,	/* a reader brings its envelope */
+	MSG_END = 1u << 4,	/* it has come to its end: load it, then bounce */
 };
 
 struct msg {

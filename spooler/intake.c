@@ -203,7 +203,7 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 	    &env));
 	for (uint32_t i = 0; i < env.n_rcpt; i++) {
 		struct recipient *t = &env.rcpt[i];
-		struct queue *q = queue_get(&s->queues, env.group, env.binding,
+		struct queue *q = spooler_queue(s, env.group, env.binding,
 		    spooler_domain(t->addr));
 		uint32_t slot = q == NULL ? 0 : index_add(&s->index, t->id);
 		struct msg *m;

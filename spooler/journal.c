@@ -24,7 +24,7 @@
 
 #define MAX_SEGMENTS 1024u
 #define SEGMENT_MAX (64u << 20)
-#define SEGMENT_MIN (1u << 20)
+#define SEGMENT_MIN (4u << 20)
 #define GATHER_SOFT (16u << 20)	/* a batch closes for others beyond this */
 
 enum segment_state { SEG_FREE, SEG_OLD, SEG_CURRENT, SEG_FULL };
@@ -615,6 +615,16 @@ journal_replayed(struct journal *j)
 	reclaim(j);
 }
 
+void
+journal_poke(struct journal *j)
+{
+	j->carried = 0;
+	reclaim(j);
+	if (j->stuck) {
+		try_commit(j);
+	}
+}
+
 int
 journal_segment_fd(const struct journal *j, uint32_t epoch)
 {
@@ -873,16 +883,22 @@ journal_open(struct loop *l, const struct fs *fs, int dir,
 }
 
 void
-journal_close(struct journal **jp)
+journal_finish(struct journal *j)
 {
-	struct journal *j = *jp;
-
-	*jp = NULL;
 	while (j->current != NULL && !j->stuck && !journal_is_idle(j)) {
 		try_commit(j);
 		workq_finish(j->makers);
 		workq_finish(j->committer);
 	}
+}
+
+void
+journal_close(struct journal **jp)
+{
+	struct journal *j = *jp;
+
+	journal_finish(j);
+	*jp = NULL;
 	workq_destroy(&j->committer);
 	workq_destroy(&j->makers);
 	loop_hook_stop(&j->hook);

@@ -74,7 +74,9 @@ enum journal_pin {
 struct journal *journal_open(struct loop *l, const struct fs *fs, int dir,
 	const struct journal_limits *limits, const struct journal_hooks *hooks,
 	struct error *err_out);
-/* Writes what has gathered, waits for it, closes. */
+/* Writes what has gathered and waits for it; its notes are told. */
+void journal_finish(struct journal *j);
+/* The same, then closes. */
 void journal_close(struct journal **j);
 
 enum journal_room {
@@ -102,6 +104,9 @@ void journal_pin(struct journal *j, uint32_t epoch, enum journal_pin kind);
 void journal_unpin(struct journal *j, uint32_t epoch, enum journal_pin kind);
 /* The logger has all lines up to this position on disk. */
 void journal_logged(struct journal *j, uint64_t lsn);
+
+/* Each second: what could not be carried or found no segment tries again. */
+void journal_poke(struct journal *j);
 
 /* Replay: segments that were there at open, oldest first; NULL at the end.
  * Until replay says it is done no old segment is freed. */

@@ -109,6 +109,19 @@ queue_get(struct queues *qs, struct slice group, struct slice binding,
 	return q;
 }
 
+void
+queue_set_suspended(struct queues *qs, struct queue *q, bool suspended)
+{
+	if (q->suspended != suspended) {
+		q->suspended = suspended;
+		if (suspended) {
+			qs->n_suspended += q->n_active;
+		} else {
+			qs->n_suspended -= q->n_active;
+		}
+	}
+}
+
 static void
 queue_check_idle(struct queues *qs, struct queue *q)
 {

@@ -25,6 +25,7 @@ struct queue {
 	uint32_t n_active, n_delayed, n_flight;	/* flight: loading, ending too */
 	struct slice group, binding, domain;	/* into key */
 	bool suspended;
+	bool asked;			/* its owner has set suspended once */
 	uint64_t empty_us;		/* monotonic: when it became empty */
 	struct list_node runnable;	/* in handout's list */
 	struct list_node told;		/* in handout's list of READYs to say */
@@ -61,6 +62,8 @@ struct queue *queue_get(struct queues *qs, struct slice group,
 struct queue *queue_at(const struct queues *qs, uint32_t number);
 /* Number in use? */
 bool queue_is(const struct queues *qs, uint32_t number);
+
+void queue_set_suspended(struct queues *qs, struct queue *q, bool suspended);
 
 /* Message (state NEW, FLIGHT...; in no list) to the end or, for one that was
  * handed out and came back untried, to the front. */

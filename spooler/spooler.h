@@ -78,7 +78,6 @@ struct deliverer_peer {
 struct settings {	/* of the configuration, as used per message */
 	uint64_t settle_after_us;
 	struct slice hostname, mailer_daemon;
-	bool suspend_all;
 	uint32_t max_batch;
 };
 
@@ -99,6 +98,9 @@ struct spooler {
 	struct id_source ids;
 	struct journal *journal;
 	struct index index;
+	struct index held;		/* ids at deliverers since before our
+					 * start: queue is the deliverer, due
+					 * the slot, rcpt_at the place there */
 	struct slabs slabs;
 	struct txns txns;
 	struct queues queues;
@@ -137,6 +139,10 @@ msgid spooler_new_id(struct spooler *s);
 /* The domain part of an address, as a queue's key; "localhost" without one. */
 struct slice spooler_domain(struct slice addr);
 struct config_where spooler_where(const struct queue *q);
+/* Found or made, suspended as configured. */
+struct queue *spooler_queue(struct spooler *s, struct slice group,
+	struct slice binding, struct slice domain);
+bool spooler_is_suspended(struct spooler *s, const struct queue *q);
 
 /* intake */
 void intake_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
@@ -166,9 +172,19 @@ void handout_slab_gone(void *arg, uint32_t handle, uint32_t lent);
 /* Its body came (or not: then its messages are delayed a little). */
 void handout_loaded(struct spooler *s, struct txn *x, bool ok);
 void handout_forget_queue(void *arg, struct queue *q);
-/* Every deliverer that runs has said what it holds? */
+/* Every deliverer that runs has said what it holds, and the journal is read:
+ * handing out begins. */
 void handout_check_spoken(struct spooler *s);
-void work_free(struct spooler *s, struct work *w);
+/* Its transaction, NULL when envelope and body must come from its files. */
+struct txn *handout_txn(struct spooler *s, struct msg *m);
+/* A message found on disk: at a deliverer since before, or active/delayed. */
+void handout_place(struct spooler *s, uint32_t msg);
+struct work *handout_find(struct spooler *s, unsigned deliverer,
+	uint64_t number);
+/* Its body is read no more; its slot stays until handout_ack(). */
+void handout_release(struct spooler *s, struct work *w);
+/* Its outcome is durable. */
+void handout_ack(struct spooler *s, unsigned deliverer, uint64_t number);
 
 /* outcome */
 void outcome_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
@@ -179,9 +195,11 @@ void outcome_due(void *arg, uint32_t msg);
 /* The deliverer of this work is dead: by its stage each message is delivered,
  * tried again, or tried again as a possible duplicate. */
 void outcome_orphan(struct spooler *s, struct work *w);
-/* The message ends now for this reason (expiry, operator): P and a bounce. */
-void outcome_fail(struct spooler *s, uint32_t msg, const char *reply,
-	unsigned flags);
+/* A message in no list has come to its end (expiry): it is loaded if need be,
+ * then P and a bounce. */
+void outcome_end(struct spooler *s, uint32_t msg);
+/* Is it past its expiry? */
+bool outcome_is_expired(struct spooler *s, const struct msg *m);
 /* The message has left the spool: nothing but files may be left of it. */
 void outcome_forget(struct spooler *s, uint32_t msg, uint32_t done_epoch);
 
@@ -220,7 +238,11 @@ void replay_destroy(struct replay **r);
 /* Was this batch found in the journal (live or not)?  Until listeners have
  * all spoken after a restart. */
 bool replay_has_batch(const struct spooler *s, msgid batch);
-unsigned replay_percent(const struct spooler *s);
+unsigned replay_percent(const struct spooler *s);	/* of the journal */
+/* Journal and store are read; what is kept of it is for replay_has_batch. */
+bool replay_is_over(const struct spooler *s);
+/* How long it has been over, microseconds. */
+uint64_t replay_age_us(const struct spooler *s);
 
 /* ask: the console's questions */
 void ask_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);

@@ -43,7 +43,6 @@ txn_create(struct txns *t, const struct envelope *e, struct slice encoded,
 	x->binding = moved(e->binding, encoded, x->env);
 	x->pieces = x->inline_pieces;
 	list_init(&x->settle);
-	list_init(&x->waiting);
 	return x;
 }
 
@@ -94,7 +93,6 @@ txn_put(struct txns *t, struct txn *x)
 	ec_assert(x->unsettled == 0);
 	txn_drop_pieces(t, x);
 	list_remove(&x->settle);
-	list_remove(&x->waiting);
 	pool_give(&t->pool, x->slot);
 	free(x->env);
 	free(x);

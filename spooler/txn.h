@@ -40,7 +40,7 @@ struct txn {
 	struct slice sender, envid, group, binding;
 	uint64_t settle_us;	/* monotonic: when it is old enough */
 	struct list_node settle;	/* oldest first */
-	struct list_node waiting;	/* for its body: see handout */
+	uint32_t wait_head;	/* messages waiting for its body, by msg.next */
 	struct piece inline_pieces[TXN_INLINE_PIECES];
 	struct piece *pieces;	/* inline or heap */
 };

@@ -2,7 +2,8 @@
 /*
  * pidfile: says which process is the supervisor, and by its lock that there is
  * only one.  The lock belongs to the process, so take it after the last fork;
- * a crash frees it.  The file goes with pidfile_close().
+ * a crash frees it, and so does closing any other descriptor of that file:
+ * open it nowhere else.  The file goes with pidfile_close().
  */
 #ifndef EC_PIDFILE_H
 #define EC_PIDFILE_H

@@ -134,7 +134,7 @@ name_process(const char *pid, char *out, size_t size)
 	struct buf b;
 	ssize_t n;
 
-	snprintf(path, sizeof path, "/proc/%s/exe", pid);
+	snprintf(path, sizeof path, "/proc/%.20s/exe", pid);
 	n = readlink(path, exe, sizeof exe);
 	if (n > 0 && slice_starts(slice_make(exe, (size_t)n),
 	    SLICE("/usr/lib/"))) {
@@ -142,7 +142,7 @@ name_process(const char *pid, char *out, size_t size)
 		package = slice_cut(&package, '/');
 	}
 	buf_init(&b, 256);
-	snprintf(path, sizeof path, "/proc/%s/comm", pid);
+	snprintf(path, sizeof path, "/proc/%.20s/comm", pid);
 	fdio_slurp(path, &b, NULL);
 	comm = buf_slice(&b);
 	comm = slice_cut(&comm, '\n');
@@ -168,7 +168,7 @@ has_socket(const char *pid, const char *wanted)
 	bool found = false;
 	DIR *d;
 
-	snprintf(path, sizeof path, "/proc/%s/fd", pid);
+	snprintf(path, sizeof path, "/proc/%.20s/fd", pid);
 	d = opendir(path);
 	if (d == NULL) {
 		return false;

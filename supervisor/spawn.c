@@ -118,12 +118,14 @@ default_signals(void)
 pid_t
 spawn_worker(const struct spawn_spec *s, struct error *err_out)
 {
-	char path[PATH_MAX], index[12], incarnation[12];
-	char *argv[] = { path, index, incarnation, NULL };
+	char path[PATH_MAX], role[24], index[12], incarnation[12];
+	/* The role alone as its name: killall and top show what it is. */
+	char *argv[] = { role, index, incarnation, NULL };
 	pid_t pid;
 
 	snprintf(path, sizeof path, "%s/%s", s->libexec,
 	    ipc_role_name(s->role));
+	snprintf(role, sizeof role, "%s", ipc_role_name(s->role));
 	snprintf(index, sizeof index, "%u", s->index);
 	snprintf(incarnation, sizeof incarnation, "%u", s->incarnation);
 	pid = fork();

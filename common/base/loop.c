@@ -209,7 +209,7 @@ loop_on_turn_end(struct loop *l, struct loop_hook *h, loop_fn fn, void *arg)
 {
 	h->fn = fn;
 	h->arg = arg;
-	list_push_back(&l->hooks, &h->link);
+	list_push_front(&l->hooks, &h->link);
 }
 
 void

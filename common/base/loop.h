@@ -81,6 +81,8 @@ void loop_timer_set(struct loop_timer *t, uint64_t us);
 void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_is_set(const struct loop_timer *t);
 
+/* Hooks run in the reverse order of their coming: the links' hub, made first,
+ * sends last what all the others said. */
 void loop_on_turn_end(struct loop *l, struct loop_hook *h, loop_fn fn,
 	void *arg);
 void loop_hook_stop(struct loop_hook *h);

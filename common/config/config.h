@@ -54,6 +54,26 @@ enum scope_kind {
 	SCOPE_COUNT
 };
 
+/* What config_int() gives for the words of some options.  Log_Level gives the
+ * enum log_level of common/base/log.h. */
+enum config_word {
+	CONFIG_RETRIES_NONE = -2,	/* Max_Retries */
+	CONFIG_RETRIES_AUTO = -1,
+	CONFIG_AUTO = 0,		/* Listeners, Deliverers */
+	CONFIG_SPOOL_JOURNAL = 0,	/* Spool_Engine */
+	CONFIG_SPOOL_HASHED = 1,
+	CONFIG_SPOOL_MEMORY = 2,
+	CONFIG_SPOOL_PASSTHROUGH = 3,
+	CONFIG_LONE_LF_REJECT = 0,	/* RFC2822_Lone_LF_In_* */
+	CONFIG_LONE_LF_FIX = 1,
+	CONFIG_LONE_LF_IGNORE = 2,
+	CONFIG_LONG_LINE_NONE = 0,	/* RFC2822_Max_Line_Length_Policy */
+	CONFIG_LONG_LINE_REJECT = 1,
+	CONFIG_ORIGINAL_HEADERS = 0,	/* Bounces_Inline_Original */
+	CONFIG_ORIGINAL_FULL = 1,
+	CONFIG_ORIGINAL_NONE = 2,
+};
+
 struct config;		/* immutable */
 struct config_scope;	/* one scope of it, after merging */
 

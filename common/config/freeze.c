@@ -115,7 +115,7 @@ diff_options(struct differ *d, const struct config_scope *was,
 	char where[256];
 
 	for (int id = 0; id < OPTION_COUNT; id++) {
-		const struct option *row = option_row((enum option_id)id);
+		const struct option_row *row = option_row((enum option_id)id);
 
 		if (!row->restart || !row->served ||
 		    !(row->scopes & SCOPE_BIT(some->kind)) ||

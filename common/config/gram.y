@@ -12,6 +12,7 @@
 %define api.pure full
 %define api.prefix {gram_}
 %define parse.error custom
+%define parse.lac full
 %param { struct grammar *g }
 
 %union {
@@ -183,10 +184,19 @@ yyreport_syntax_error(const yypcontext_t *ctx, struct grammar *g)
 		return 0;
 	}
 	expected_text(ctx, expected, sizeof expected);
-	if (found == YYSYMBOL_YYEOF && g->b->depth > 0) {
+	if (strcmp(expected, "'{'") == 0) {
+		/* A name and a text: a scope, or an option without '='. */
+		snprintf(expected, sizeof expected, "'{', or '=' before the "
+		    "value,");
+	}
+	if (found == YYSYMBOL_YYEOF && g->b->depth > g->base_depth) {
 		grammar_error(g, "the file ends, but the scope opened in line "
 		    "%u is not closed: '}' is missing",
 		    g->b->open_line[g->b->depth]);
+	} else if (found == YYSYMBOL_EQUALS || found == YYSYMBOL_OPEN_BRACE) {
+		grammar_error(g, "syntax error at %s: a name must stand before "
+		    "it (is a value missing further up?)",
+		    yysymbol_name(found));
 	} else if (found == YYSYMBOL_WORD || found == YYSYMBOL_STRING) {
 		int len = (int)EC_MIN(g->token.text.len, (size_t)60);
 

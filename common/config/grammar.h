@@ -21,7 +21,7 @@ struct grammar {
 	void *scanner;
 	uint32_t file, line;	/* of the token at hand */
 	struct token token;	/* the newest one */
-	bool is_frozen;		/* origin lines count */
+	unsigned base_depth;	/* scopes open around this text */
 	bool told;		/* the scanner has reported its error */
 };
 

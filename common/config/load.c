@@ -86,6 +86,11 @@ read_file(struct builder *b, const char *path, const struct stat *st)
 		    path, CONFIG_MAX_INCLUDE);
 		return;
 	}
+	if (st->st_size > (off_t)CONFIG_MAX_FILE) {
+		builder_error(b, "%s is larger than %u bytes", path,
+		    CONFIG_MAX_FILE);
+		return;
+	}
 	/* One more, so that end of file is seen at exactly the bound. */
 	buf_init(&text, CONFIG_MAX_FILE + 1u);
 	if (fdio_slurp(path, &text, &err) < 0) {

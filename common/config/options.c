@@ -33,7 +33,7 @@ _Static_assert(SCOPE_COUNT <= 64, "scopes are bits of a 64-bit word");
 #define P_PID EC_PIDFILE
 #define P_CTL EC_CTLSOCKET
 #define P_ETC(name) EC_SYSCONFDIR "/" name
-static const struct option options[OPTION_COUNT] = {
+static const struct option_row options[OPTION_COUNT] = {
 #define OPTION(id, name_, type_, scopes_, dflt, min_, max_, words_, live, \
 	state, doc_) \
 	[OPT_##id] = { .name = (name_), .name_len = sizeof(name_) - 1, \
@@ -88,7 +88,7 @@ static const char *const modules[] = {
 #undef FOLD
 #undef OPEN
 
-const struct option *
+const struct option_row *
 option_row(enum option_id id)
 {
 	ec_assert((unsigned)id < OPTION_COUNT);
@@ -110,7 +110,7 @@ scope_row(enum scope_kind kind)
 }
 
 static bool
-is_named(const struct option *o, struct slice name)
+is_named(const struct option_row *o, struct slice name)
 {
 	return o->name_len == name.len &&
 	    slice_eq_nocase(slice_make(o->name, o->name_len), name);

@@ -32,7 +32,7 @@ enum option_type {
 	OPTION_ADDRESSES,	/* IP addresses with or without port */
 };
 
-struct option {
+struct option_row {
 	const char *name;
 	size_t name_len;
 	enum option_type type;
@@ -66,7 +66,7 @@ struct scope_row {
 
 #define SCOPE_BIT(kind) (UINT64_C(1) << (kind))
 
-const struct option *option_row(enum option_id id);
+const struct option_row *option_row(enum option_id id);
 /* The default with the usual paths, whatever this build was set to. */
 const char *option_doc_default(enum option_id id);
 const struct scope_row *scope_row(enum scope_kind kind);

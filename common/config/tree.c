@@ -169,11 +169,11 @@ say(struct builder *b, struct buf *to, const char *fmt, va_list ap)
 	const char *file = b->file < b->cfg->n_files ?
 	    b->cfg->files[b->file] : "(configuration)";
 
-	buf_printf(to, "%s:", file);
 	if (b->line > 0) {
-		buf_printf(to, "%u:", b->line);
+		buf_printf(to, "%s:%u: ", file, b->line);
+	} else if (b->file < b->cfg->n_files) {
+		buf_printf(to, "%s: ", file);
 	}
-	buf_putc(to, ' ');
 	buf_vprintf(to, fmt, ap);
 	buf_putc(to, '\n');
 }
@@ -296,7 +296,7 @@ static void
 warn_scope(struct builder *b, enum scope_kind kind, const char *spelled,
 	struct slice name)
 {
-	if (!scope_row(kind)->served) {
+	if (!scope_row(kind)->served && scope_row(b->scope->kind)->served) {
 		builder_warn(b, "'%s' is known but not served yet; it has no "
 		    "effect", spelled);
 	} else if (kind == SCOPE_DOMAIN && is_regex(name)) {
@@ -398,7 +398,7 @@ add_item(struct builder *b, const struct config_item *item)
 }
 
 static void
-wrong_value(struct builder *b, const struct option *row,
+wrong_value(struct builder *b, const struct option_row *row,
 	const struct raw_value *raw, const char *need)
 {
 	struct config_value v;
@@ -420,7 +420,7 @@ builder_set(struct builder *b, struct slice name, const struct raw_value *raw)
 {
 	struct config_item item = { .file = b->file, .line = b->line };
 	const struct scope_row *where = scope_row(b->scope->kind);
-	const struct option *row;
+	const struct option_row *row;
 	char need[512];
 
 	if (b->skip > 0) {

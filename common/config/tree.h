@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tree: the scopes and values of one configuration, and how they are built.
- * For the files of common/config only.  A builder lives while files are read;
- * the grammar calls builder_open/close/set/include, each of which reports its
- * own errors and goes on, so that one run shows them all.  builder_finish()
- * gives the configuration, or NULL if anything was wrong.
+ * For the files of common/config and for ec_dump_config only.  A builder lives
+ * while files are read; the grammar calls builder_open/close/set/include, each
+ * of which reports its own errors and goes on, so that one run shows them all.
+ * builder_finish() gives the configuration, or NULL if anything was wrong.
  *
  *	struct builder b;
  *	builder_init(&b, report);
- *	grammar_read(&b, text);
+ *	grammar_read(&b, text, false);
  *	struct config *cfg = builder_finish(&b);
  */
 #ifndef EC_CONFIG_TREE_H

@@ -124,12 +124,12 @@ static bool
 next_word(struct slice *rest, int64_t *position, struct slice *word_out,
 	int64_t *value_out)
 {
-	struct slice item = slice_cut(rest, ' ');
-	struct slice number = item;
+	struct slice item, number;
 
-	if (item.len == 0) {
+	if (rest->len == 0) {
 		return false;
 	}
+	item = number = slice_cut(rest, ' ');
 	*value_out = (*position)++;
 	*word_out = slice_cut(&number, '=');
 	if (word_out->len < item.len) {
@@ -139,7 +139,7 @@ next_word(struct slice *rest, int64_t *position, struct slice *word_out,
 }
 
 static bool
-parse_row_word(const struct option *row, struct slice s, int64_t *out)
+parse_row_word(const struct option_row *row, struct slice s, int64_t *out)
 {
 	struct slice rest = slice_of(row->words), word;
 	int64_t position = 0, value;
@@ -155,7 +155,7 @@ parse_row_word(const struct option *row, struct slice s, int64_t *out)
 
 /* "a, b or c" */
 static void
-words_text(const struct option *row, char *out, size_t size)
+words_text(const struct option_row *row, char *out, size_t size)
 {
 	struct slice rest = slice_of(row->words), word;
 	int64_t position = 0, value;
@@ -208,7 +208,7 @@ parse_mode(struct slice s, int64_t *out)
 }
 
 static bool
-in_bounds(const struct option *row, int64_t n)
+in_bounds(const struct option_row *row, int64_t n)
 {
 	int64_t unit = row->type == OPTION_DURATION ? SECOND_US :
 	    row->type == OPTION_DURATION_MS ? 1000 : 1;
@@ -219,7 +219,7 @@ in_bounds(const struct option *row, int64_t n)
 }
 
 static void
-range_text(const struct option *row, char *out, size_t size)
+range_text(const struct option_row *row, char *out, size_t size)
 {
 	if (row->max == INT64_MAX && row->min == 0) {
 		out[0] = '\0';
@@ -231,84 +231,67 @@ range_text(const struct option *row, char *out, size_t size)
 	}
 }
 
-static void
-say_need(const struct option *row, char *need, size_t size)
-{
-	char range[80], words[160];
+/* What would be right, around the range of a number. */
+static const struct {
+	const char *before, *after;
+} needs[] = {
+	[OPTION_BOOL] = { "true or false", " is needed" },
+	[OPTION_INT] = { "a whole number", " is needed" },
+	[OPTION_SIZE] = { "a size in bytes",
+	    " is needed, such as 65536 or \"64M\"" },
+	[OPTION_DURATION] = { "a duration in seconds",
+	    " is needed, such as 1200 or \"20m\"" },
+	[OPTION_DURATION_MS] = { "a duration in milliseconds",
+	    " is needed, such as 5000 or \"5s\"" },
+	[OPTION_STRING] = { "one word or quoted string", " is needed" },
+	[OPTION_ENUM] = { "one of ", " is needed" },
+	[OPTION_RATE] = { "a rate", " is needed, such as 10 (in a second) or "
+	    "\"100/60\" (in 60 seconds)" },
+	[OPTION_PERCENT] = { "a percentage", " is needed, such as 90" },
+	[OPTION_MODE] = { "an octal file mode", " is needed, such as 0640" },
+	[OPTION_ADDRESS] = { "an IP address", " is needed, such as "
+	    "\"192.0.2.1\" or \"2001:db8::1\"" },
+	[OPTION_HOSTPORT] = { "a host", " is needed, such as \"192.0.2.1\", "
+	    "\"mx.example.com:25\" or \"[2001:db8::1]:25\"" },
+	[OPTION_DICT] = { "a dictionary",
+	    " is needed, such as [ key = \"value\" ]" },
+	[OPTION_LIST] = { "a list",
+	    " is needed, such as ( \"one\" \"two\" )" },
+	[OPTION_NETS] = { "a list of addresses or blocks",
+	    " is needed, such as ( \"192.0.2.1\" \"10.0.0.0/8\" )" },
+	[OPTION_DOMAINS] = { "a list of domains",
+	    " is needed, such as ( \"example.com\" \"*.example.net\" )" },
+	[OPTION_ADDRESSES] = { "a list of addresses",
+	    " is needed, such as ( \"192.0.2.1\" \"[2001:db8::1]:53\" )" },
+};
 
-	range_text(row, range, sizeof range);
-	words_text(row, words, sizeof words);
-	switch (row->type) {
-	case OPTION_BOOL:
-		snprintf(need, size, "true or false is needed");
-		break;
-	case OPTION_INT:
-		snprintf(need, size, "a whole number%s%s%s is needed", range,
-		    words[0] ? " or " : "", words);
-		break;
-	case OPTION_SIZE:
-		snprintf(need, size, "a size in bytes%s is needed, such as "
-		    "65536 or \"64M\"", range);
-		break;
-	case OPTION_DURATION:
-		snprintf(need, size, "a duration in seconds%s is needed, such "
-		    "as 1200 or \"20m\"", range);
-		break;
-	case OPTION_DURATION_MS:
-		snprintf(need, size, "a duration in milliseconds%s is needed, "
-		    "such as 5000 or \"5s\"", range);
-		break;
-	case OPTION_ENUM:
-		snprintf(need, size, "one of %s is needed", words);
-		break;
-	case OPTION_RATE:
-		snprintf(need, size, "a rate is needed, such as 10 (in a "
-		    "second) or \"100/60\" (in 60 seconds)");
-		break;
-	case OPTION_PERCENT:
-		snprintf(need, size, "a percentage%s is needed, such as 90",
-		    range);
-		break;
-	case OPTION_MODE:
-		snprintf(need, size, "an octal file mode is needed, such as "
-		    "0640");
-		break;
-	case OPTION_ADDRESS:
-		snprintf(need, size, "an IP address is needed, such as "
-		    "\"192.0.2.1\" or \"2001:db8::1\"");
-		break;
-	case OPTION_HOSTPORT:
-		snprintf(need, size, "a host is needed, such as \"192.0.2.1\", "
-		    "\"mx.example.com:25\" or \"[2001:db8::1]:25\"");
-		break;
-	case OPTION_STRING:
-		snprintf(need, size, "one word or quoted string is needed");
-		break;
-	case OPTION_DICT:
-		snprintf(need, size, "a dictionary is needed, such as "
-		    "[ key = \"value\" ]");
-		break;
-	case OPTION_LIST:
-		snprintf(need, size, "a list is needed, such as "
-		    "( \"one\" \"two\" )");
-		break;
-	case OPTION_NETS:
-		snprintf(need, size, "a list of addresses or blocks is needed, "
-		    "such as ( \"192.0.2.1\" \"10.0.0.0/8\" )");
-		break;
-	case OPTION_DOMAINS:
-		snprintf(need, size, "a list of domains is needed, such as "
-		    "( \"example.com\" \"*.example.net\" )");
-		break;
-	case OPTION_ADDRESSES:
-		snprintf(need, size, "a list of addresses is needed, such as "
-		    "( \"192.0.2.1\" \"[2001:db8::1]:53\" )");
-		break;
+_Static_assert(ARRAY_LEN(needs) == OPTION_ADDRESSES + 1, "one per type");
+
+static bool
+has_range(enum option_type type)
+{
+	return type == OPTION_INT || type == OPTION_SIZE ||
+	    type == OPTION_DURATION || type == OPTION_DURATION_MS ||
+	    type == OPTION_PERCENT;
+}
+
+static void
+say_need(const struct option_row *row, char *need, size_t size)
+{
+	char range[80] = "", words[160];
+
+	if (has_range(row->type)) {
+		range_text(row, range, sizeof range);
 	}
+	words_text(row, words, sizeof words);
+	snprintf(need, size, "%s%s%s%s%s", needs[row->type].before, range,
+	    row->type == OPTION_INT && words[0] ? " or " : "", words,
+	    needs[row->type].after);
 }
 
 static bool
-parse_number(const struct option *row, struct slice s, struct config_value *out)
+parse_number(const struct option_row *row, struct slice s,
+	struct config_value *out)
 {
 	int64_t *n = &out->num;
 	bool ok = false;
@@ -359,7 +342,8 @@ parse_number(const struct option *row, struct slice s, struct config_value *out)
 }
 
 static bool
-parse_scalar(const struct option *row, struct slice s, struct config_value *out)
+parse_scalar(const struct option_row *row, struct slice s,
+	struct config_value *out)
 {
 	struct sockaddr_storage ss;
 	struct slice host;
@@ -396,7 +380,7 @@ parse_scalar(const struct option *row, struct slice s, struct config_value *out)
 }
 
 static bool
-check_items(const struct option *row, struct scratch *mem,
+check_items(const struct option_row *row, struct scratch *mem,
 	struct config_value *v)
 {
 	struct cidr *nets = NULL;
@@ -421,7 +405,7 @@ check_items(const struct option *row, struct scratch *mem,
 }
 
 bool
-value_check(const struct option *row, const struct raw_value *raw,
+value_check(const struct option_row *row, const struct raw_value *raw,
 	struct scratch *mem, struct config_value *out, char *need, size_t size)
 {
 	bool ok = false;

@@ -46,13 +46,13 @@ struct config_value {
 };
 
 /* need gets "a number from 1 to 10 is needed, such as 5". */
-bool value_check(const struct option *row, const struct raw_value *raw,
+bool value_check(const struct option_row *row, const struct raw_value *raw,
 	struct scratch *mem, struct config_value *out, char *need, size_t size);
 /* Takes anything, for scopes whose options nobody reads yet. */
 void value_keep(const struct raw_value *raw, struct scratch *mem,
 	struct config_value *out);
 /* The default of a row.  Every default passes its own row's check. */
-void value_default(const struct option *row, struct scratch *mem,
+void value_default(const struct option_row *row, struct scratch *mem,
 	struct config_value *out);
 /* Appends a string in quotes, or a whole value, as the parser reads it. */
 bool value_quote(struct slice s, struct buf *out);

@@ -117,7 +117,7 @@ value_keep(const struct raw_value *raw, struct scratch *mem,
 }
 
 void
-value_default(const struct option *row, struct scratch *mem,
+value_default(const struct option_row *row, struct scratch *mem,
 	struct config_value *out)
 {
 	struct raw_value raw = { .kind = RAW_TEXT,

@@ -100,6 +100,32 @@ packet_free(struct packet *p)
 	free(p);
 }
 
+static bool
+is_full(int err)
+{
+	return err == EAGAIN || err == EWOULDBLOCK || err == ENOBUFS;
+}
+
+/* The peer hung up, but what it said before still waits in the socket: an
+ * outcome, or why it cannot start.  So we only stop talking; reading finds the
+ * end and takes the link down. */
+static void
+send_failed(struct ipc_link *k)
+{
+	struct list_node *n;
+
+	if (errno != EPIPE && errno != ECONNRESET) {
+		link_fail(k, strerror(errno));
+		return;
+	}
+	k->deaf = true;
+	while ((n = list_pop_front(&k->queue)) != NULL) {
+		packet_free(list_entry(n, struct packet, link));
+	}
+	k->queued_bytes = 0;
+	loop_fd_want(&k->watch, LOOP_READ);
+}
+
 /* Sends or, when the socket is full or others wait before it, queues. */
 static void
 packet_send(struct ipc_link *k, const void *bytes, size_t len, const int *fds,
@@ -107,16 +133,15 @@ packet_send(struct ipc_link *k, const void *bytes, size_t len, const int *fds,
 {
 	struct packet *p;
 
-	if (k->down) {
+	if (k->down || k->deaf) {
 		return;
 	}
 	if (list_is_empty(&k->queue)) {
 		if (fdio_send(k->fd, bytes, len, fds, n_fds) >= 0) {
 			return;
 		}
-		if (errno != EAGAIN && errno != EWOULDBLOCK &&
-		    errno != ENOBUFS) {
-			link_fail(k, strerror(errno));
+		if (!is_full(errno)) {
+			send_failed(k);
 			return;
 		}
 		loop_fd_want(&k->watch, LOOP_READ | LOOP_WRITE);
@@ -144,11 +169,9 @@ queue_send(struct ipc_link *k)
 		struct packet *p = list_entry(n, struct packet, link);
 
 		if (fdio_send(k->fd, p->bytes, p->len, p->fds, p->n_fds) < 0) {
-			if (errno == EAGAIN || errno == EWOULDBLOCK ||
-			    errno == ENOBUFS) {
-				return;
+			if (!is_full(errno)) {
+				send_failed(k);
 			}
-			link_fail(k, strerror(errno));
 			return;
 		}
 		list_remove(n);
@@ -319,6 +342,11 @@ on_ready(void *arg, unsigned ready)
 		ssize_t n = fdio_recv(k->fd, k->hub->packet, IPC_PACKET_MAX,
 		    fds, &n_fds);
 
+		if (n < 0 && errno == ECONNRESET) {
+			/* Told once, before what was sent earlier: the peer
+			 * closed with words of ours unread. */
+			continue;
+		}
 		if (n < 0) {
 			if (errno != EAGAIN && errno != EWOULDBLOCK) {
 				link_fail(k, errno == EMSGSIZE ?

@@ -69,6 +69,7 @@ struct ipc_link {
 	struct buf out;		/* the packet being filled */
 	size_t begun;		/* where the open message starts + 1, or 0 */
 	bool down;
+	bool deaf;		/* the peer is gone, its last words are not read */
 	char why[128];
 	ipc_msg_fn on_msg;
 	ipc_down_fn on_down;

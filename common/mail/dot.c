@@ -235,6 +235,15 @@ in_line(struct dot_decoder *d, char *dst, const char *src, size_t n,
 	if (d->name_at != NAME_NO) {
 		match_name(d, src, len);
 	}
+	/* The usual end of a line, without the way through the states. */
+	if (n - len >= 2 && src[len] == '\r' && src[len + 1] == '\n') {
+		dst[len] = '\r';
+		dst[len + 1] = '\n';
+		d->lax_open = true;
+		d->lax_dots = d->lax_nul = false;
+		len += 2;
+		line_end(d, at + len);
+	}
 	return len;
 }
 
@@ -386,6 +395,30 @@ piece_as_is(struct dot_encoder *e, struct slice rest, struct iovec *iov)
 
 static const char crlf[2] = "\r\n";
 
+/* Bytes before the first CR or LF. */
+static size_t
+plain_length(const char *p, size_t n)
+{
+	size_t i = 0;
+#ifdef __SSE2__
+	const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n');
+
+	for (; n - i >= 16; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(p + i));
+		unsigned m = (unsigned)_mm_movemask_epi8(_mm_or_si128(
+		    _mm_cmpeq_epi8(v, cr), _mm_cmpeq_epi8(v, lf)));
+
+		if (m != 0) {
+			return i + (size_t)__builtin_ctz(m);
+		}
+	}
+#endif
+	while (i < n && p[i] != '\r' && p[i] != '\n') {
+		i++;
+	}
+	return i;
+}
+
 /*
  * The same when bare CR and LF are mended: text up to the next CR or LF, then
  * that line end as our own CRLF.  A CR is held back until the byte behind it
@@ -396,7 +429,7 @@ static size_t
 piece_fixed(struct dot_encoder *e, struct slice rest, struct iovec *iov,
     bool *put_out)
 {
-	size_t n = 0;
+	size_t n;
 
 	*put_out = true;
 	if (e->state == ENC_CR) {
@@ -419,9 +452,7 @@ piece_fixed(struct dot_encoder *e, struct slice rest, struct iovec *iov,
 		put_piece(e, iov, rest.ptr, 1);
 		return 0;
 	}
-	while (n < rest.len && rest.ptr[n] != '\r' && rest.ptr[n] != '\n') {
-		n++;
-	}
+	n = plain_length(rest.ptr, rest.len);
 	/* A CRLF behind the text goes with it, without pieces of its own. */
 	if (rest.len - n >= 2 && rest.ptr[n] == '\r' && rest.ptr[n + 1] == '\n') {
 		n += 2;

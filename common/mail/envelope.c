@@ -13,6 +13,7 @@
 #include "common/base/wire.h"
 
 #define ENVELOPE_VERSION 1u
+#define FIXED_BYTES 72u		/* all before the sender */
 #define RECIPIENT_FIXED 13u	/* id, notify, two lengths */
 
 enum tag { TAG_ENVID = 1, TAG_GROUP, TAG_BINDING, TAG_CONTEXT };
@@ -125,6 +126,16 @@ envelope_decode(struct slice bytes, struct scratch *s, struct envelope *e)
 	e->sender = wire_slice(&r);
 	return e->protocol < ENVELOPE_PROTOCOLS &&
 	    decode_recipients(&r, s, e) && decode_tagged(&r, e);
+}
+
+size_t
+envelope_first_recipient(struct slice encoded)
+{
+	uint16_t sender;
+
+	ec_assert(encoded.len >= FIXED_BYTES + sizeof sender);
+	memcpy(&sender, encoded.ptr + FIXED_BYTES, sizeof sender);
+	return FIXED_BYTES + sizeof sender + sender;
 }
 
 size_t

@@ -72,6 +72,8 @@ void envelope_encode(const struct envelope *e, struct buf *b);
 /* False on anything malformed, or with no recipient. */
 bool envelope_decode(struct slice bytes, struct scratch *s,
 	struct envelope *out);
+/* Where the first recipient starts in an encoded (and checked) envelope. */
+size_t envelope_first_recipient(struct slice encoded);
 /* Bytes that one more recipient adds. */
 size_t envelope_recipient_bytes(const struct recipient *r);
 const char *envelope_protocol_name(unsigned protocol);

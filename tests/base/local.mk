@@ -9,3 +9,8 @@ tests_base_test_base_SOURCES = tests/base/test_base.c tests/base/base_tests.h \
 	tests/base/test_list.c
 tests_base_test_base_CFLAGS = $(TEST_CFLAGS)
 tests_base_test_base_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/base/test_addr
+TESTS += tests/base/test_addr
+tests_base_test_addr_SOURCES = %D%/test_addr.c
+tests_base_test_addr_CFLAGS = $(TEST_CFLAGS)
+tests_base_test_addr_LDADD = $(TEST_LIBS)

@@ -45,6 +45,8 @@ usage(void)
 	    " before the 250 leaves\n"
 	    "  --stats FILE         live counters, 64-bit words"
 	    " (tests/bench/sink_conn.h)\n"
+	    "  --tell-at N          print \"reached N\" when N messages have"
+	    " come; may be repeated, ascending\n"
 	    "  --store DIR          keep each message (N.env, N.eml)\n"
 	    "  --reply STAGE[/PART]=CODE[:TEXT][@RATIO]\n"
 	    "  --delay STAGE[/PART]=MS[@RATIO]\n"
@@ -205,8 +207,22 @@ open_store(struct sink *s, const char *dir)
 	}
 }
 
+static void
+add_tell(struct sink *s, const char *arg)
+{
+	size_t i = 0;
+
+	while (i < SINK_TELL_MAX && s->tell_at[i] != 0) {
+		i++;
+	}
+	if (i == SINK_TELL_MAX) {
+		fatal(EXIT_USAGE, "--tell-at at most %d times", SINK_TELL_MAX);
+	}
+	s->tell_at[i] = option_number('t', arg, UINT64_MAX);
+}
+
 enum sink_option {
-	OPT_LEDGER = 256, OPT_STATS, OPT_STORE, OPT_REPLY, OPT_DELAY, OPT_DROP,
+	OPT_LEDGER = 256, OPT_STATS, OPT_TELL_AT, OPT_STORE, OPT_REPLY, OPT_DELAY, OPT_DROP,
 	OPT_SEED, OPT_MAX_CONNS, OPT_SIZE, OPT_EXT, OPT_IDLE,
 	OPT_NO_PIPELINING, OPT_NO_EHLO
 };
@@ -214,6 +230,7 @@ enum sink_option {
 static const struct option sink_options[] = {
 	{ "ledger", required_argument, NULL, OPT_LEDGER },
 	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "tell-at", required_argument, NULL, OPT_TELL_AT },
 	{ "store", required_argument, NULL, OPT_STORE },
 	{ "reply", required_argument, NULL, OPT_REPLY },
 	{ "delay", required_argument, NULL, OPT_DELAY },
@@ -237,6 +254,7 @@ take_option(struct sink_program *g, int opt, const char *arg)
 	case 'l': add_listener(g, arg); break;
 	case OPT_LEDGER: g->ledger_path = arg; break;
 	case OPT_STATS: g->stats_path = arg; break;
+	case OPT_TELL_AT: add_tell(s, arg); break;
 	case OPT_STORE: open_store(s, arg); break;
 	case OPT_REPLY: add_rule(g, BEHAVE_REPLY, arg); break;
 	case OPT_DELAY: add_rule(g, BEHAVE_DELAY, arg); break;

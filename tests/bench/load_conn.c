@@ -64,7 +64,7 @@ load_conn_fail_message(struct load_conn *c)
 		return;
 	}
 	if (l->o.retry) {
-		l->t.retries++;
+		c->again = true;
 		return;
 	}
 	l->t.failed++;
@@ -190,6 +190,7 @@ take_message(struct load_conn *c)
 		}
 	}
 	c->seq = l->t.taken++;
+	c->again = false;
 	c->begin_us = due;
 	if (l->t.taken == l->o.count && !list_is_empty(&l->parked)) {
 		loop_timer_set(&l->due, 0);	/* so that those can leave */

@@ -43,6 +43,7 @@ struct load_conn {
 	bool can_pipeline, can_size;	/* the server offered it */
 	bool piped;			/* this transaction is pipelined */
 	bool refused, empty;		/* this transaction cannot end well */
+	bool again;			/* the message was tried before */
 	uint64_t backoff_us, since_us;
 	uint64_t seq;			/* the message in hand, or LOAD_NO_MESSAGE */
 	uint64_t begin_us, dot_us;

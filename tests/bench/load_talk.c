@@ -110,6 +110,8 @@ load_talk_begin(struct load_conn *c)
 	c->n_offered = 0;
 	c->refused = c->empty = false;
 	c->piped = l->o.pipelining && c->can_pipeline;
+	l->t.retries += c->again;
+	c->again = false;
 	if (l->t.first_us == 0) {
 		l->t.first_us = loop_now_us(l->loop);
 	}

@@ -26,3 +26,22 @@ TESTS += %D%/test_bench
 
 dist_check_SCRIPTS += %D%/check_load
 TESTS += %D%/check_load
+
+# What the tools themselves can do, and what the agent does with them.
+EXTRA_DIST += %D%/bench
+bench_programs = %D%/ec_load$(EXEEXT) %D%/ec_sink$(EXEEXT) \
+	%D%/ec_reconcile$(EXEEXT)
+bench_root = $(abs_builddir)/bench-root
+
+.PHONY: bench bench-ceiling
+bench-ceiling: $(bench_programs)
+	$(AM_V_at)$(srcdir)/%D%/bench --build . --only ceiling --repeat 1 \
+		-s 20 -l 4096 --ceiling-count 100000 --spool-on plain \
+		$(BENCH_FLAGS)
+
+bench: all
+	$(AM_V_at)rm -rf $(bench_root)
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) install DESTDIR=$(bench_root) >&2
+	$(AM_V_at)$(srcdir)/%D%/bench --build . \
+		--mta $(bench_root)$(sbindir)/ecelerity $(BENCH_FLAGS); \
+		status=$$?; rm -rf $(bench_root); exit $$status

@@ -17,6 +17,7 @@
 #include "tests/bench/behave.h"
 #include "tests/bench/ledger.h"
 
+#define SINK_TELL_MAX 16
 #define SINK_STATS_MAGIC UINT64_C(0x31304b4e49534345)	/* "ECSINK01" */
 
 /* Name and order of the words; times are CLOCK_MONOTONIC microseconds. */
@@ -55,6 +56,8 @@ struct sink {
 	uint64_t size_limit;		/* 0: none */
 	uint64_t idle_us;
 	bool no_pipelining, no_ehlo;
+	uint64_t tell_at[SINK_TELL_MAX];	/* ascending; 0 ends the list */
+	size_t n_told;
 	int store_dir;			/* -1: messages are not kept */
 	uint64_t n_stored;
 };

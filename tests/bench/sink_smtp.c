@@ -378,6 +378,18 @@ store_message(struct sink_conn *c)
 	buf_fini(&env);
 }
 
+/* So that a script can wait for the last message without polling. */
+static void
+tell_counts(struct sink *s)
+{
+	while (s->n_told < SINK_TELL_MAX && s->tell_at[s->n_told] != 0 &&
+	    s->stats->messages >= s->tell_at[s->n_told]) {
+		printf("reached %llu\n",
+		    (unsigned long long)s->tell_at[s->n_told++]);
+		fflush(stdout);
+	}
+}
+
 static void
 count_message(struct sink_conn *c)
 {
@@ -399,6 +411,7 @@ count_message(struct sink_conn *c)
 	s->stats->bytes += c->data.bytes;
 	s->stats->rcpts += c->n_rcpts;
 	s->stats->messages++;
+	tell_counts(s);
 }
 
 enum sink_fate

@@ -2,7 +2,8 @@
 # A new target: fuzz_x.c (automake finds it by the program's name), files in
 # seeds/x/, and three lines like those below.  The archive of a worker goes in
 # front of FUZZ_LIBS.  --enable-fuzzers links libFuzzer, else a main that runs
-# the seeds; `make check` runs the seeds in both cases.
+# the seeds; `make check` runs the seeds in both cases.  `make fuzz-smoke` runs
+# all, or FUZZ_TARGETS="fuzz_x ...", for FUZZ_SECONDS (10) each.
 FUZZ_LIBS = $(FUZZ_MAIN) $(COMMON_LIBS)
 if FUZZERS
 FUZZ_MAIN =
@@ -26,12 +27,37 @@ tests_fuzz_fuzz_address_LDFLAGS = $(FUZZ_LINK)
 check_PROGRAMS += tests/fuzz/fuzz_reply
 tests_fuzz_fuzz_reply_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_reply_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_config
+tests_fuzz_fuzz_config_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_envelope
+tests_fuzz_fuzz_envelope_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_envelope_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_event
+tests_fuzz_fuzz_event_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_event_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_msgid
+tests_fuzz_fuzz_msgid_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_msgid_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_esc
+tests_fuzz_fuzz_esc_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_esc_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_mime_scan
+tests_fuzz_fuzz_mime_scan_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_mime_scan_LDFLAGS = $(FUZZ_LINK)
 check_PROGRAMS += tests/fuzz/fuzz_smtp_session
 tests_fuzz_fuzz_smtp_session_LDADD = listener/liblistener.a $(FUZZ_LIBS)
 tests_fuzz_fuzz_smtp_session_LDFLAGS = $(FUZZ_LINK)
 check_PROGRAMS += tests/fuzz/fuzz_console
 tests_fuzz_fuzz_console_LDADD = console/libconsole.a $(FUZZ_LIBS) $(JANSSON_LIBS)
 tests_fuzz_fuzz_console_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_reject
+tests_fuzz_fuzz_reject_LDADD = logger/liblogger.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_reject_LDFLAGS = $(FUZZ_LINK)
+
+check_PROGRAMS += tests/fuzz/fuzz_dns_msg
+tests_fuzz_fuzz_dns_msg_LDADD = resolver/libresolver.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_dns_msg_LDFLAGS = $(FUZZ_LINK)
 
 dist_check_SCRIPTS += tests/fuzz/replay-seeds tests/fuzz/smoke
 TESTS += tests/fuzz/replay-seeds

@@ -6,7 +6,8 @@
 #include <check.h>
 
 #define FORMAT_TESTS(X) \
-	X(msgid) X(envelope) X(event) X(esc) X(date) X(received) X(mime_scan)
+	X(msgid) X(envelope) X(event) X(esc) X(date) X(received) X(mime_scan) \
+	X(reject)
 
 #define X(name) TCase *tcase_##name(void);
 FORMAT_TESTS(X)

@@ -1,1 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
+check_PROGRAMS += %D%/fake_worker %D%/test_process_table %D%/test_adoption \
+	%D%/test_listen_socks %D%/test_places
+TESTS += %D%/test_process_table %D%/test_adoption %D%/test_listen_socks \
+	%D%/test_places
+tests_supervisor_fake_worker_SOURCES = %D%/fake_worker.c
+tests_supervisor_fake_worker_LDADD = $(COMMON_LIBS)
+
+tests_supervisor_test_process_table_SOURCES = %D%/test_process_table.c
+tests_supervisor_test_process_table_CFLAGS = $(TEST_CFLAGS)
+tests_supervisor_test_process_table_LDADD = \
+	supervisor/libsupervisor.a $(TEST_LIBS)
+tests_supervisor_test_adoption_SOURCES = %D%/test_adoption.c
+tests_supervisor_test_adoption_CFLAGS = $(TEST_CFLAGS)
+tests_supervisor_test_adoption_LDADD = supervisor/libsupervisor.a $(TEST_LIBS)
+tests_supervisor_test_listen_socks_SOURCES = %D%/test_listen_socks.c
+tests_supervisor_test_listen_socks_CFLAGS = $(TEST_CFLAGS)
+tests_supervisor_test_listen_socks_LDADD = \
+	supervisor/libsupervisor.a $(TEST_LIBS)
+tests_supervisor_test_places_SOURCES = %D%/test_places.c
+tests_supervisor_test_places_CFLAGS = $(TEST_CFLAGS)
+tests_supervisor_test_places_LDADD = supervisor/libsupervisor.a $(TEST_LIBS)
+
+# The real supervisor with fake workers.
+dist_check_SCRIPTS += %D%/test_supervisor.sh
+EXTRA_DIST += %D%/test_supervisor.py
+TESTS += %D%/test_supervisor.sh

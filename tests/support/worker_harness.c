@@ -221,6 +221,7 @@ worker_harness_wait(struct worker_harness *h, uint64_t timeout_us,
 
 	loop_timer_init(&tick, h->loop, on_tick, NULL);
 	loop_timer_set(&tick, timeout_us);
+	loop_again(h->loop);	/* what the test said leaves at a turn's end */
 	while (!(is_done = done(arg)) && clock_mono_us() < end) {
 		loop_turn(h->loop, true);
 	}

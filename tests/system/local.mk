@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+# The whole server against real clients, servers and operators' mistakes.
+EXTRA_DIST += %D%/lib.py %D%/dns.py %D%/demo %D%/check-road %D%/check-errors
+
+.PHONY: demo check-road check-errors
+demo: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/demo --build $(abs_builddir) \
+		$(MAIL)
+check-road: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-road \
+		--build $(abs_builddir)
+check-errors: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-errors \
+		--build $(abs_builddir)

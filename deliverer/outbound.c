@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets of outbound connections.
+ *
+ * One event costs one read and one write: all replies of the read are taken
+ * first, then what they led to (a body straight from lent memory, its dot, the
+ * next envelope behind it) leaves in one writev.  Only then is a reply to the
+ * dot believed: what came in the same read as the 354 cannot be one.
+ *
+ * conn_end() may free the connection; who calls it returns at once.
+ */
+#include "deliverer/outbound.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <bsd/stdlib.h>
+
+#include "deliverer/conn_pool.h"
+#include "deliverer/deliverer.h"
+
+#define OUT_MAX (1u << 20)	/* commands of one group */
+
+static void try_next(struct conn *c);
+static void conn_end(struct conn *c);
+static void go_on(struct conn *c);
+
+static void
+set_deadline(struct conn *c, uint64_t us)
+{
+	if (us == 0) {
+		deadline_stop(&c->d->wheel, &c->deadline);
+		return;
+	}
+	deadline_set(&c->d->wheel, &c->deadline, loop_now_us(c->d->loop) + us);
+	if (!loop_timer_is_set(&c->d->wheel_timer)) {
+		loop_timer_set(&c->d->wheel_timer, DEADLINE_TICK_US);
+	}
+}
+
+/* By what is awaited; 0 is for ever. */
+static uint64_t
+patience(const struct conn *c)
+{
+	switch (c->smtp.state) {
+	case SMTP_STATE_BANNER:
+	case SMTP_STATE_EHLO:
+	case SMTP_STATE_HELO:
+		return c->opt.ehlo_us;
+	case SMTP_STATE_IDLE:
+		return c->opt.idle_us;
+	case SMTP_STATE_RSET:
+		return c->opt.rset_us;
+	case SMTP_STATE_MAIL:
+		return c->opt.mail_us;
+	case SMTP_STATE_RCPT:
+		return c->opt.rcpt_us;
+	case SMTP_STATE_DATA:
+	case SMTP_STATE_BODY:
+	case SMTP_STATE_DOT:
+	case SMTP_STATE_ABORT:
+		return c->opt.body_us;
+	case SMTP_STATE_QUIT:
+		return EC_MAX(c->opt.response_us, (uint64_t)1);
+	case SMTP_STATE_CLOSED:
+	case SMTP_STATE_COUNT:
+		break;
+	}
+	return 0;
+}
+
+static void
+remote_of(const struct conn *c, struct work_remote *out)
+{
+	*out = (struct work_remote){ .port = c->target->port,
+		.name = c->target->name, .sent = c->dot.bytes };
+	memcpy(out->ip, c->target->ip, sizeof out->ip);
+}
+
+static void
+say_outcome(struct conn *c, struct work *w, bool had_body)
+{
+	struct work_remote r;
+
+	remote_of(c, &r);
+	if (!had_body) {
+		r.sent = 0;
+	}
+	spool_outcome(c->d, w, &r);
+}
+
+static bool
+is_delivered(const struct work *w)
+{
+	for (uint32_t i = 0; i < w->mail.n_rcpt; i++) {
+		if (w->mail.rcpt[i].result.kind == EVENT_DELIVERY) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The machine is done with c->work. */
+static void
+mail_done(struct conn *c)
+{
+	struct work *w = c->work;
+	bool had_body = c->dot_made;
+
+	if (had_body) {
+		spool_stage(c->d, w, is_delivered(w) ? STAGE_ACCEPTED :
+		    STAGE_REFUSED, NULL);
+	}
+	c->work = c->next;
+	c->next = NULL;
+	c->dot_made = false;
+	say_outcome(c, w, had_body);
+}
+
+static void
+start_body(struct conn *c)
+{
+	c->body = true;
+	c->dot_made = false;
+	c->iov_at = c->iov_n = 0;
+	dot_encoder_init(&c->dot, c->work->clean_lines ? DOT_LINES_AS_IS :
+	    DOT_LINES_FIX);
+}
+
+/* The next work goes out right behind the dot, if the server takes that. */
+static void
+put_next(struct conn *c)
+{
+	struct work *w;
+
+	while (c->next == NULL && smtp_client_takes_next(&c->smtp) &&
+	    (w = pool_next_work(c->d, c)) != NULL) {
+		if (smtp_client_mail(&c->smtp, &w->mail) == SMTP_DONE) {
+			say_outcome(c, w, false);
+			continue;
+		}
+		c->next = w;
+	}
+}
+
+static void
+fill(struct conn *c)
+{
+	struct work_remote r;
+
+	c->iov_at = 0;
+	if (dot_encode(&c->dot, c->work->body, c->work->n_extents, c->iov,
+	    CONN_IOV, &c->iov_n) == DOT_END) {
+		/* Before the bytes leave, or a crash here forgets a doubt. */
+		c->dot_made = true;
+		remote_of(c, &r);
+		spool_stage(c->d, c->work, STAGE_DOT, &r);
+		put_next(c);
+	}
+}
+
+static void
+written(struct conn *c, size_t n)
+{
+	while (c->iov_at < c->iov_n) {
+		struct iovec *v = &c->iov[c->iov_at];
+
+		if (n < v->iov_len) {
+			v->iov_base = (char *)v->iov_base + n;
+			v->iov_len -= n;
+			return;
+		}
+		n -= v->iov_len;
+		c->iov_at++;
+	}
+	if (c->body && c->dot_made) {
+		c->body = false;
+		smtp_client_dot_sent(&c->smtp);
+	}
+	c->out_at += n;
+	if (c->out_at == c->out.len) {
+		buf_clear(&c->out);
+		c->out_at = 0;
+	}
+}
+
+/* 1: all is written; 0: the socket is full; -1: it is broken. */
+static int
+flush(struct conn *c)
+{
+	for (;;) {
+		struct iovec v[CONN_IOV + 1];
+		size_t n;
+		ssize_t w;
+
+		if (c->body && !c->dot_made && c->iov_at == c->iov_n) {
+			fill(c);
+		}
+		n = c->iov_n - c->iov_at;
+		memcpy(v, c->iov + c->iov_at, n * sizeof *v);
+		if ((!c->body || c->dot_made) && c->out_at < c->out.len) {
+			v[n].iov_base = c->out.ptr + c->out_at;
+			v[n++].iov_len = c->out.len - c->out_at;
+		}
+		if (n == 0) {
+			loop_fd_want(&c->watch, LOOP_READ);
+			return 1;
+		}
+		w = writev(c->fd, v, (int)n);
+		if (w < 0 && errno == EINTR) {
+			continue;
+		}
+		if (w < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			loop_fd_want(&c->watch, LOOP_READ | LOOP_WRITE);
+			return 0;
+		}
+		if (w < 0) {
+			return -1;
+		}
+		written(c, (size_t)w);
+	}
+}
+
+static void
+conn_close_socket(struct conn *c)
+{
+	if (c->fd >= 0) {
+		loop_fd_stop(&c->watch);
+		close(c->fd);
+		c->fd = -1;
+	}
+	deadline_stop(&c->d->wheel, &c->deadline);
+}
+
+static void
+conn_free(struct conn *c)
+{
+	struct deliverer *d = c->d;
+
+	ec_assert(c->work == NULL && c->next == NULL);
+	conn_close_socket(c);
+	pool_conn_gone(d, c);
+	d->n_conns--;
+	score_set(d->score, SCORE_D_CONNECTIONS, d->n_conns);
+	list_remove(&c->link);
+	list_push_front(&d->free_conns, &c->link);
+}
+
+/* What the ended machine leaves: results, or a mail for somebody else. */
+static void
+settle_work(struct conn *c)
+{
+	struct work *w = c->work, *next = c->next;
+	bool had_body = c->body || c->dot_made;
+
+	c->work = c->next = NULL;
+	if (w != NULL && w->mail.retry) {
+		pool_retry(c->d, w);
+	} else if (w != NULL) {
+		if (c->body && c->dot_made) {
+			/* The dot was made and did not leave. */
+			spool_stage(c->d, w, STAGE_NOTHING, NULL);
+		}
+		say_outcome(c, w, had_body);
+	}
+	if (next != NULL) {
+		pool_retry(c->d, next);
+	}
+	c->body = c->dot_made = false;
+}
+
+static void
+host_failed(struct conn *c, const struct smtp_result *f, struct slice text)
+{
+	struct deliverer *d = c->d;
+
+	c->failure = *f;
+	c->failure.text_len = (uint16_t)EC_MIN(text.len,
+	    sizeof c->failure_text);
+	memcpy(c->failure_text, text.ptr, c->failure.text_len);
+	score_add(d->score, SCORE_D_CONNECT_FAILURES, 1);
+	host_memory_fail(&d->hosts, c->target->ip, c->target->port,
+	    loop_now_us(d->loop) + c->opt.host_retry_us);
+	conn_close_socket(c);
+	try_next(c);
+}
+
+static void
+host_failed_internal(struct conn *c, enum internal_failure f)
+{
+	const struct internal_text *t = internal_text(f);
+	struct smtp_result r = { .kind = t->kind, .code = t->code,
+		.stage = STAGE_NOT_CONNECTED };
+
+	host_failed(c, &r, slice_of(t->text));
+}
+
+static void connect_to(struct conn *c, bool helo);
+
+/* The machine has ended. */
+static void
+conn_end(struct conn *c)
+{
+	switch (c->smtp.end) {
+	case SMTP_END_HOST:
+		host_failed(c, &c->smtp.failure,
+		    slice_make(c->smtp.failure_text, c->smtp.failure.text_len));
+		return;
+	case SMTP_END_HELO:
+		conn_close_socket(c);
+		connect_to(c, true);
+		return;
+	case SMTP_END_QUIT:
+	case SMTP_END_LOST:
+	case SMTP_END_NOT:
+		break;
+	}
+	if (c->phase != CONN_LEAVING) {
+		pool_conn_leaves(c->d, c);
+	}
+	settle_work(c);
+	conn_free(c);
+}
+
+static void
+conn_lost(struct conn *c)
+{
+	if (smtp_client_closed(&c->smtp) == SMTP_END) {
+		conn_end(c);
+	}
+}
+
+/* A free connection takes work until there is none or one is under way. */
+static void
+take_work(struct conn *c)
+{
+	struct work *w;
+
+	while (c->smtp.state == SMTP_STATE_IDLE && c->work == NULL &&
+	    (w = pool_next_work(c->d, c)) != NULL) {
+		c->work = w;
+		if (smtp_client_mail(&c->smtp, &w->mail) == SMTP_DONE) {
+			mail_done(c);
+		}
+	}
+}
+
+/* After input was taken: more work, output, the next deadline. */
+static void
+go_on(struct conn *c)
+{
+	take_work(c);
+	if (flush(c) < 0) {
+		conn_lost(c);
+		return;
+	}
+	if (c->smtp.state == SMTP_STATE_IDLE) {
+		set_deadline(c, c->opt.idle_us);
+		pool_conn_idle(c->d, c);
+	} else {
+		set_deadline(c, patience(c));
+	}
+}
+
+/* False if c has ended. */
+static bool
+take_effect(struct conn *c, enum smtp_effect eff)
+{
+	switch (eff) {
+	case SMTP_READY:
+		host_memory_clear(&c->d->hosts, c->target->ip,
+		    c->target->port);
+		pool_conn_ready(c->d, c);
+		break;
+	case SMTP_BODY:
+		if (c->out_at < c->out.len) {
+			/* 354 to a DATA that has not left yet. */
+			conn_lost(c);
+			return false;
+		}
+		start_body(c);
+		break;
+	case SMTP_DONE:
+		mail_done(c);
+		break;
+	case SMTP_END:
+		conn_end(c);
+		return false;
+	case SMTP_MORE:
+	case SMTP_STEP:
+		break;
+	}
+	return true;
+}
+
+static void
+on_input(struct conn *c)
+{
+	struct deliverer *d = c->d;
+	ssize_t n = read(c->fd, d->in, sizeof d->in);
+	struct slice in;
+	size_t used;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		return;
+	}
+	if (n <= 0) {
+		conn_lost(c);
+		return;
+	}
+	in = slice_make(d->in, (size_t)n);
+	while (in.len > 0) {
+		enum smtp_effect eff = smtp_client_feed(&c->smtp, in, &used);
+
+		in = slice_skip(in, used);
+		if (!take_effect(c, eff)) {
+			return;
+		}
+	}
+	go_on(c);
+}
+
+static void
+on_connected(struct conn *c)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	if (err != 0) {
+		host_failed_internal(c, err == ETIMEDOUT ?
+		    INTERNAL_CONNECT_TIMEOUT : INTERNAL_NO_HOSTS);
+		return;
+	}
+	c->connecting = false;
+	loop_fd_want(&c->watch, LOOP_READ);
+	set_deadline(c, patience(c));
+}
+
+static void
+on_socket(void *arg, unsigned ready)
+{
+	struct conn *c = arg;
+
+	if (c->connecting) {
+		on_connected(c);
+		return;
+	}
+	if ((ready & LOOP_WRITE) != 0) {
+		int r = flush(c);
+
+		if (r < 0) {
+			conn_lost(c);
+			return;
+		}
+		set_deadline(c, patience(c));
+	}
+	if ((ready & LOOP_READ) != 0) {
+		on_input(c);
+	}
+}
+
+static int
+open_socket(struct conn *c, const struct sockaddr_storage *to)
+{
+	struct sockaddr_storage from;
+	int one = 1, fd;
+
+	fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
+	if (fd < 0) {
+		return -1;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	if (c->opt.bind.len > 0 && addr_parse_ip(c->opt.bind, &from) &&
+	    from.ss_family == to->ss_family) {
+		/* The port is chosen at connect: many may share one. */
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+		    sizeof one);
+		if (bind(fd, (struct sockaddr *)&from, addr_len(&from)) < 0) {
+			close(fd);
+			return -1;
+		}
+	}
+	return fd;
+}
+
+static void
+connect_to(struct conn *c, bool helo)
+{
+	struct deliverer *d = c->d;
+	struct sockaddr_storage to;
+
+	route_sockaddr(c->target->ip, c->target->port, &to);
+	smtp_client_init(&c->smtp, slice_of(c->name), helo, &c->out);
+	buf_clear(&c->out);
+	c->out_at = 0;
+	c->fd = open_socket(c, &to);
+	score_add(d->score, SCORE_D_CONNECTS, 1);
+	if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&to,
+	    addr_len(&to)) < 0 && errno != EINPROGRESS)) {
+		if (c->fd >= 0) {
+			close(c->fd);
+			c->fd = -1;
+		}
+		host_failed_internal(c, INTERNAL_NO_HOSTS);
+		return;
+	}
+	c->connecting = true;
+	loop_fd_init(&c->watch, d->loop, c->fd, on_socket, c);
+	loop_fd_want(&c->watch, LOOP_WRITE);
+	set_deadline(c, c->opt.connect_us);
+}
+
+/* The best target not tried yet and not known to fail; equals at random. */
+static const struct target *
+pick_target(struct conn *c)
+{
+	const struct site *s = c->site;
+	const struct target *best = NULL;
+	uint64_t now = loop_now_us(c->d->loop);
+	uint32_t equals = 0, at = 0;
+
+	for (uint32_t i = 0; i < s->n_targets; i++) {
+		const struct target *t = &s->target[i];
+
+		if ((c->tried >> i & 1) != 0 || host_memory_until(&c->d->hosts,
+		    t->ip, t->port, now) != 0) {
+			continue;
+		}
+		if (best != NULL && t->order > best->order) {
+			break;		/* they are sorted */
+		}
+		if (arc4random_uniform(++equals) == 0) {
+			best = t;
+			at = i;
+		}
+	}
+	if (best != NULL) {
+		c->tried |= 1ull << at;
+	}
+	return best;
+}
+
+static void
+try_next(struct conn *c)
+{
+	const struct internal_text *t = internal_text(INTERNAL_UNREACHABLE);
+
+	c->target = pick_target(c);
+	if (c->target != NULL) {
+		connect_to(c, false);
+		return;
+	}
+	if (c->tried == 0) {
+		/* All failed lately. */
+		c->failure = (struct smtp_result){ .kind = t->kind,
+			.code = t->code, .stage = STAGE_NOT_CONNECTED,
+			.text_len = (uint16_t)strlen(t->text) };
+		memcpy(c->failure_text, t->text, c->failure.text_len);
+	}
+	pool_conn_failed(c->d, c, &c->failure, slice_make(c->failure_text,
+	    c->failure.text_len));
+	conn_free(c);
+}
+
+static struct conn *
+conn_take(struct deliverer *d)
+{
+	struct list_node *n = list_pop_front(&d->free_conns);
+	struct conn *c = n == NULL ? NULL : list_entry(n, struct conn, link);
+	struct buf out;
+
+	if (c == NULL) {
+		c = xmalloc(sizeof *c);
+		buf_init(&c->out, OUT_MAX);
+	}
+	out = c->out;
+	/* Not the reply's text and what stands behind the machine's start. */
+	memset(c, 0, sizeof *c);
+	c->out = out;
+	buf_clear(&c->out);
+	c->d = d;
+	c->fd = -1;
+	list_init(&c->in_idle);
+	list_init(&c->in_queue);
+	deadline_init(&c->deadline);
+	return c;
+}
+
+void
+outbound_open(struct deliverer *d, struct queue *q, uint32_t row)
+{
+	struct conn *c = conn_take(d);
+
+	c->site = q->site;
+	c->queue = q;
+	c->row = row;
+	c->opt = q->opt;
+	slice_copy(c->name, sizeof c->name, q->opt.ehlo);
+	list_push_back(&d->conns, &c->link);
+	list_push_back(&q->conns, &c->in_queue);
+	d->n_conns++;
+	c->site->n_conns++;
+	c->site->n_making++;
+	score_set(d->score, SCORE_D_CONNECTIONS, d->n_conns);
+	try_next(c);
+}
+
+void
+outbound_send(struct deliverer *d, struct conn *c, struct work *w)
+{
+	(void)d;
+	ec_assert(c->work == NULL && c->smtp.state == SMTP_STATE_IDLE);
+	c->work = w;
+	if (smtp_client_mail(&c->smtp, &w->mail) == SMTP_DONE) {
+		mail_done(c);
+	}
+	go_on(c);
+}
+
+void
+outbound_quit(struct deliverer *d, struct conn *c)
+{
+	pool_conn_leaves(d, c);
+	smtp_client_quit(&c->smtp);
+	if (flush(c) < 0) {
+		conn_lost(c);
+		return;
+	}
+	set_deadline(c, patience(c));
+}
+
+static void
+on_deadline(struct conn *c)
+{
+	if (c->connecting) {
+		host_failed_internal(c, INTERNAL_CONNECT_TIMEOUT);
+	} else if (c->smtp.state == SMTP_STATE_IDLE &&
+	    c->phase != CONN_LEAVING) {
+		pool_conn_aged(c->d, c);
+	} else if (smtp_client_timeout(&c->smtp) == SMTP_END) {
+		conn_end(c);
+	}
+}
+
+static void
+on_wheel(void *arg)
+{
+	struct deliverer *d = arg;
+	struct deadline *due;
+	uint64_t now = loop_refresh_us(d->loop);
+
+	while ((due = deadline_next(&d->wheel, now)) != NULL) {
+		on_deadline(container_of(due, struct conn,
+		    deadline));
+	}
+	if (d->wheel.n > 0) {
+		loop_timer_set(&d->wheel_timer, DEADLINE_TICK_US);
+	}
+}
+
+void
+outbound_init(struct deliverer *d)
+{
+	list_init(&d->free_conns);
+	list_init(&d->conns);
+	deadline_wheel_init(&d->wheel, loop_now_us(d->loop));
+	loop_timer_init(&d->wheel_timer, d->loop, on_wheel, d);
+}

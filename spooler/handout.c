@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mail on its way to deliverers.
+ *
+ *	queue has mail --READY--> home deliverer (several when it is long)
+ *	PULL(credit)   --> queue runnable while credit > transactions out
+ *	WORK           --> transaction out, messages in flight
+ *	OUTCOME        --> outcome.c; the slot is free after its ack
+ *
+ * After our restart deliverers first list what they hold; nothing is handed
+ * out before all have spoken and the journal is read, so none of it twice.
+ */
+#include "spooler/spooler.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/wire.h"
+
+#define WORKS_PER_QUEUE 16u	/* then the next queue's turn */
+#define WORKS_PER_TURN 512u
+#define WORK_BYTES (48u << 10)	/* recipients in one packet */
+#define SHARE_ABOVE 1000u	/* active: offered to every deliverer */
+
+static bool
+can_work(const struct deliverer_peer *d)
+{
+	return d->link != NULL && d->spoken && d->n_free > 0;
+}
+
+/* The first of the queue's deliverers, from its home on, for which fn holds;
+ * -1 if none. */
+static int
+pick(struct spooler *s, struct queue *q, bool need_credit)
+{
+	for (unsigned i = 0; i < SPOOLER_DELIVERERS; i++) {
+		unsigned d = (q->hh.hashv + i) % SPOOLER_DELIVERERS;
+		struct deliverer_peer *p = &s->deliverers[d];
+
+		if (can_work(p) && (!need_credit || q->credit[d] > q->out[d])) {
+			return (int)d;
+		}
+	}
+	return -1;
+}
+
+void
+handout_wake(struct spooler *s, struct queue *q)
+{
+	if (q->n_active == 0 || q->suspended || !s->started_handout) {
+		return;
+	}
+	if (pick(s, q, true) >= 0) {
+		if (list_is_empty(&q->runnable)) {
+			list_push_back(&s->runnable, &q->runnable);
+		}
+	} else if ((q->announced == 0 ||
+	    q->n_active > 2 * q->told_active + 1) && list_is_empty(&q->told)) {
+		list_push_back(&s->to_tell, &q->told);
+	}
+}
+
+static void
+tell(struct spooler *s, struct queue *q, unsigned d)
+{
+	struct buf *b = ipc_begin(s->deliverers[d].link, IPC_READY);
+
+	wire_put_u32(b, q->number);
+	wire_put_u32(b, q->n_active);
+	wire_put_slice(b, q->domain);
+	wire_put_slice(b, q->group);
+	wire_put_slice(b, q->binding);
+	ipc_end(s->deliverers[d].link);
+	q->announced |= (uint16_t)(1u << d);
+	q->told_active = q->n_active;
+}
+
+static void
+tell_all(struct spooler *s)
+{
+	struct list_node *n;
+
+	while ((n = list_pop_front(&s->to_tell)) != NULL) {
+		struct queue *q = list_entry(n, struct queue, told);
+		int home = pick(s, q, false);
+
+		if (q->n_active == 0 || q->suspended || home < 0) {
+			continue;	/* a deliverer that comes wakes it */
+		}
+		tell(s, q, (unsigned)home);
+		for (unsigned d = 0; q->n_active > SHARE_ABOVE &&
+		    d < SPOOLER_DELIVERERS; d++) {
+			if ((int)d != home && can_work(&s->deliverers[d])) {
+				tell(s, q, d);
+			}
+		}
+	}
+}
+
+static void
+lend(struct spooler *s, unsigned d, uint32_t handle)
+{
+	struct slab *b = s->slabs.slab[handle];
+	struct buf body;
+
+	if ((b->lent >> d & 1) != 0) {
+		return;
+	}
+	b->lent |= 1u << d;
+	buf_init(&body, 64);
+	wire_put_u8(&body, b->role);
+	wire_put_u8(&body, b->index);
+	wire_put_u32(&body, b->incarnation);
+	wire_put_u32(&body, b->number);
+	wire_put_u64(&body, b->size);
+	wire_put_u32(&body, handle);
+	ipc_send_fd(s->deliverers[d].link, IPC_LEND_SLAB, buf_slice(&body),
+	    &b->fd, 1);
+	buf_fini(&body);
+}
+
+void
+handout_slab_gone(void *arg, uint32_t handle, uint32_t lent)
+{
+	struct spooler *s = arg;
+
+	for (unsigned d = 0; d < SPOOLER_DELIVERERS; d++) {
+		struct buf *b;
+
+		if ((lent >> d & 1) == 0 || s->deliverers[d].link == NULL) {
+			continue;
+		}
+		b = ipc_begin(s->deliverers[d].link, IPC_LEND_SLAB_GONE);
+		wire_put_u32(b, handle);
+		ipc_end(s->deliverers[d].link);
+	}
+}
+
+static struct work *
+work_new(struct spooler *s, unsigned d, struct queue *q, struct txn *x)
+{
+	struct deliverer_peer *p = &s->deliverers[d];
+	struct work *w = xcalloc(1, sizeof *w);
+
+	w->slot = p->free_slots[--p->n_free];
+	w->number = s->next_work++ << WORK_SLOT_BITS | w->slot;
+	w->deliverer = (uint8_t)d;
+	w->queue = q->number;
+	w->txn = x->slot;
+	w->msgs = xmalloc(s->set.max_batch * sizeof *w->msgs);
+	p->by_slot[w->slot] = w;
+	list_push_back(&p->works, &w->link);
+	p->n_works++;
+	q->out[d]++;
+	x->holds++;
+	return w;
+}
+
+/* Says the WORK whose messages are chosen. */
+static void
+say_work(struct spooler *s, struct work *w, struct queue *q, struct txn *x)
+{
+	struct ipc_link *k = s->deliverers[w->deliverer].link;
+	struct buf *b;
+
+	for (unsigned i = 0; i < x->n_pieces; i++) {
+		lend(s, w->deliverer, x->pieces[i].handle);
+	}
+	b = ipc_begin(k, IPC_WORK);
+	wire_put_u64(b, w->number);
+	wire_put_u32(b, q->number);
+	wire_put_u32(b, q->n_active);
+	wire_put_u16(b, w->slot);
+	wire_put_u32(b, x->flags);
+	wire_put_u64(b, x->size);
+	wire_put_u8(b, (uint8_t)x->n_pieces);
+	for (unsigned i = 0; i < x->n_pieces; i++) {
+		wire_put_u32(b, x->pieces[i].handle);
+		wire_put_u32(b, x->pieces[i].offset);
+		wire_put_u32(b, x->pieces[i].length);
+	}
+	wire_put_slice(b, x->sender);
+	wire_put_slice(b, x->envid);
+	wire_put_u16(b, w->n);
+	for (unsigned i = 0; i < w->n; i++) {
+		struct recipient t;
+
+		ec_assert(txn_recipient(x, index_at(&s->index,
+		    w->msgs[i])->rcpt_at, &t));
+		wire_put_u64(b, t.id);
+		wire_put_u8(b, t.notify);
+		wire_put_slice(b, t.addr);
+		wire_put_slice(b, t.orcpt);
+	}
+	ipc_end(k);
+	q->told_active = q->n_active;
+}
+
+/* The head of the queue and those of the same body behind it. */
+static void
+give_work(struct spooler *s, struct queue *q, unsigned d, struct txn *x)
+{
+	struct work *w = work_new(s, d, q, x);
+	size_t bytes = 0;
+
+	while (q->head != 0 && w->n < s->set.max_batch) {
+		struct msg *m = index_at(&s->index, q->head);
+		uint32_t slot = q->head;
+		struct recipient t;
+
+		if (m->txn != x->slot || !txn_recipient(x, m->rcpt_at, &t) ||
+		    (w->n > 0 && bytes + t.addr.len + t.orcpt.len + 16 >
+		    WORK_BYTES)) {
+			break;
+		}
+		bytes += t.addr.len + t.orcpt.len + 16;
+		queue_take(&s->queues, slot);
+		queue_flight(&s->queues, slot, MSG_FLIGHT);
+		w->msgs[w->n++] = slot;
+	}
+	say_work(s, w, q, x);
+}
+
+/* The head's body is not in memory: it waits apart while a reader works.
+ * False when no reader is free. */
+static bool
+load_head(struct spooler *s, struct queue *q, struct txn *x)
+{
+	uint32_t slot = q->head;
+
+	if (x != NULL && x->loading) {
+		queue_take(&s->queues, slot);
+		queue_flight(&s->queues, slot, MSG_LOADING);
+		index_at(&s->index, slot)->next = x->wait_head;
+		x->wait_head = slot;
+		return true;
+	}
+	if (!loader_start(s, x, slot)) {
+		return false;
+	}
+	queue_take(&s->queues, slot);
+	queue_flight(&s->queues, slot, MSG_LOADING);
+	if (x != NULL) {
+		index_at(&s->index, slot)->next = x->wait_head;
+		x->wait_head = slot;
+	}
+	return true;
+}
+
+struct txn *
+handout_txn(struct spooler *s, struct msg *m)
+{
+	struct txn *x = m->txn != 0 ? txn_at(&s->txns, m->txn) : NULL;
+
+	if (x != NULL && !txn_is_resident(x) && x->epoch == 0 && !x->loading) {
+		/* Settled meanwhile, and its body has left memory: the files
+		 * have all of it. */
+		m->txn = 0;
+		x->refs--;
+		txn_put(&s->txns, x);
+		x = NULL;
+	}
+	return x;
+}
+
+/* As much of one queue as credit and fairness allow; true if more is left that
+ * could go now. */
+static bool
+run_queue(struct spooler *s, struct queue *q, unsigned *budget)
+{
+	for (unsigned i = 0; i < WORKS_PER_QUEUE && *budget > 0; i++) {
+		int d = pick(s, q, true);
+		struct txn *x;
+		struct msg *m;
+
+		if (q->head == 0 || q->suspended || d < 0) {
+			return false;
+		}
+		m = index_at(&s->index, q->head);
+		x = handout_txn(s, m);
+		if (outcome_is_expired(s, m)) {
+			uint32_t slot = q->head;
+
+			queue_take(&s->queues, slot);
+			outcome_end(s, slot);
+		} else if (x == NULL || !txn_is_resident(x)) {
+			if (!load_head(s, q, x)) {
+				return false;	/* a load that ends wakes it */
+			}
+		} else {
+			give_work(s, q, (unsigned)d, x);
+		}
+		(*budget)--;
+	}
+	return q->head != 0;
+}
+
+void
+handout_run(struct spooler *s)
+{
+	unsigned budget = WORKS_PER_TURN;
+	struct list_node again, *n;
+
+	if (!s->started_handout) {
+		return;
+	}
+	list_init(&again);
+	while (budget > 0 && (n = list_pop_front(&s->runnable)) != NULL) {
+		struct queue *q = list_entry(n, struct queue, runnable);
+
+		if (run_queue(s, q, &budget)) {
+			list_push_back(&again, &q->runnable);
+		}
+	}
+	while ((n = list_pop_front(&again)) != NULL) {
+		list_push_back(&s->runnable, n);
+		loop_again(s->loop);
+	}
+	tell_all(s);
+}
+
+void
+handout_release(struct spooler *s, struct work *w)
+{
+	struct txn *x;
+
+	for (unsigned i = 0; i < w->n_pieces; i++) {
+		slabs_release(&s->slabs, w->pieces[i]);
+	}
+	w->n_pieces = 0;
+	if (w->txn != 0) {
+		x = txn_at(&s->txns, w->txn);
+		w->txn = 0;
+		x->holds--;
+		txn_put(&s->txns, x);
+	}
+}
+
+static void
+work_end(struct spooler *s, struct work *w)
+{
+	struct deliverer_peer *p = &s->deliverers[w->deliverer];
+
+	handout_release(s, w);
+	if (w->queue != 0 && queue_is(&s->queues, w->queue)) {
+		struct queue *q = queue_at(&s->queues, w->queue);
+
+		if (q->out[w->deliverer] > 0) {
+			q->out[w->deliverer]--;
+		}
+		handout_wake(s, q);
+	}
+	list_remove(&w->link);
+	p->n_works--;
+	p->by_slot[w->slot] = NULL;
+	p->free_slots[p->n_free++] = w->slot;
+	free(w->pieces);
+	free(w->ids);
+	free(w->msgs);
+	free(w);
+}
+
+struct work *
+handout_find(struct spooler *s, unsigned deliverer, uint64_t number)
+{
+	struct work *w = s->deliverers[deliverer].by_slot[number &
+	    (STAGE_SLOTS - 1)];
+
+	return w != NULL && w->number == number ? w : NULL;
+}
+
+void
+handout_ack(struct spooler *s, unsigned deliverer, uint64_t number)
+{
+	struct deliverer_peer *p = &s->deliverers[deliverer];
+	struct work *w = handout_find(s, deliverer, number);
+
+	if (p->link != NULL) {
+		struct buf *b = ipc_begin(p->link, IPC_OUTCOME_ACK);
+
+		wire_put_u64(b, number);
+		ipc_end(p->link);
+	}
+	if (w != NULL) {
+		work_end(s, w);
+	}
+}
+
+static void
+on_pull(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct wire_r r = wire_reader(m->body);
+	uint32_t number = wire_u32(&r), credit = wire_u32(&r);
+	unsigned d = k->peer_index;
+	struct queue *q;
+
+	if (r.bad) {
+		ipc_bad(k, "malformed PULL");
+		return;
+	}
+	if (!queue_is(&s->queues, number)) {
+		return;		/* it was forgotten meanwhile */
+	}
+	q = queue_at(&s->queues, number);
+	q->credit[d] = (uint16_t)EC_MIN(credit, (uint32_t)UINT16_MAX);
+	if (credit == 0) {
+		q->announced &= (uint16_t)~(1u << d);
+	}
+	handout_wake(s, q);
+}
+
+/* Reads a held work's extents; those in slabs that we know are held. */
+static bool
+held_pieces(struct spooler *s, struct work *w, struct wire_r *r)
+{
+	unsigned n = wire_u8(r);
+
+	w->pieces = xcalloc(n, sizeof *w->pieces);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned role = wire_u8(r), index = wire_u8(r);
+		uint32_t incarnation = wire_u32(r), slab = wire_u32(r);
+		struct piece x = { .offset = wire_u32(r),
+			.length = wire_u32(r) };
+
+		x.handle = slabs_find(&s->slabs, role, index, incarnation,
+		    slab);
+		if (!r->bad && x.handle != 0 &&
+		    slabs_at(&s->slabs, x) != NULL) {
+			slabs_hold(&s->slabs, x);
+			w->pieces[w->n_pieces++] = x;
+		}
+	}
+	return !r->bad;
+}
+
+static void
+on_held(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct deliverer_peer *p = &s->deliverers[k->peer_index];
+	struct wire_r r = wire_reader(m->body);
+	uint64_t number = wire_u64(&r);
+	uint16_t slot = wire_u16(&r), n = wire_u16(&r);
+	struct work *w;
+
+	if (r.bad || p->spoken || slot >= STAGE_SLOTS || n == 0 ||
+	    n > STAGE_RCPTS || p->by_slot[slot] != NULL ||
+	    (number & (STAGE_SLOTS - 1)) != slot) {
+		ipc_bad(k, "malformed WORK_HELD");
+		return;
+	}
+	w = xcalloc(1, sizeof *w);
+	w->number = number;
+	w->slot = slot;
+	w->deliverer = k->peer_index;
+	w->n = n;
+	w->ids = xcalloc(n, sizeof *w->ids);
+	w->msgs = xcalloc(n, sizeof *w->msgs);
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t h;
+
+		w->ids[i] = wire_u64(&r);
+		h = index_add(&s->held, w->ids[i]);
+		if (h != 0) {
+			struct msg *e = index_at(&s->held, h);
+
+			e->queue = w->deliverer;
+			e->due = slot;
+			e->rcpt_at = i;
+		}
+	}
+	p->by_slot[slot] = w;
+	list_push_back(&p->works, &w->link);
+	p->n_works++;
+	if (!held_pieces(s, w, &r)) {
+		ipc_bad(k, "malformed WORK_HELD");
+	}
+}
+
+void
+handout_place(struct spooler *s, uint32_t slot)
+{
+	struct msg *m = index_at(&s->index, slot), *e;
+	uint32_t h = index_find(&s->held, m->id);
+	struct work *w;
+
+	if (h == 0) {
+		uint64_t now = clock_wall_us();
+
+		if (m->next_us > now) {
+			queue_delay(&s->queues, slot, spooler_now(s),
+			    m->next_us - now);
+		} else {
+			queue_push(&s->queues, slot, false);
+			handout_wake(s, queue_at(&s->queues, m->queue));
+		}
+		return;
+	}
+	e = index_at(&s->held, h);
+	w = s->deliverers[e->queue].by_slot[e->due];
+	queue_flight(&s->queues, slot, MSG_FLIGHT);
+	ec_assert(w != NULL && e->rcpt_at < w->n);
+	w->msgs[e->rcpt_at] = slot;
+}
+
+static void
+on_hello_end(struct spooler *s, unsigned d)
+{
+	struct deliverer_peer *p = &s->deliverers[d];
+	struct queue *q, *tmp;
+
+	p->spoken = true;
+	p->n_free = 0;
+	for (unsigned i = STAGE_SLOTS; i-- > 0;) {
+		if (p->by_slot[i] == NULL) {
+			p->free_slots[p->n_free++] = (uint16_t)i;
+		}
+	}
+	handout_check_spoken(s);
+	HASH_ITER(hh, s->queues.by_key, q, tmp) {
+		handout_wake(s, q);
+	}
+}
+
+void
+handout_check_spoken(struct spooler *s)
+{
+	struct scoreboard *b = worker_scoreboard(s->w);
+	unsigned n = atomic_load(&b->n_workers[ROLE_DELIVERER]);
+	struct queue *q, *tmp;
+
+	if (s->started_handout || (s->replay != NULL &&
+	    replay_percent(s) < 100)) {
+		return;
+	}
+	for (unsigned d = 0; d < n && d < SPOOLER_DELIVERERS; d++) {
+		if (!s->deliverers[d].spoken && atomic_load(
+		    &b->process[ROLE_DELIVERER][d].pid) != 0) {
+			return;		/* it runs and may hold something */
+		}
+	}
+	s->started_handout = true;
+	intake_keep(s);
+	HASH_ITER(hh, s->queues.by_key, q, tmp) {
+		handout_wake(s, q);
+	}
+}
+
+void
+handout_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct deliverer_peer *p = &s->deliverers[k->peer_index];
+
+	if (m->type == IPC_OUTCOME) {
+		outcome_message(s, k, m);
+	} else if (m->type == IPC_PULL) {
+		on_pull(s, k, m);
+	} else if (m->type == IPC_WORK_HELD) {
+		on_held(s, k, m);
+	} else if (m->type == IPC_WORK_HELLO_END && !p->spoken) {
+		on_hello_end(s, k->peer_index);
+	} else if (m->type != IPC_WORK_HELLO) {
+		ipc_bad(k, "unexpected %s", ipc_type_name(m->type));
+	}
+}
+
+void
+handout_link_up(struct spooler *s, struct ipc_link *k)
+{
+	struct deliverer_peer *p = &s->deliverers[k->peer_index];
+
+	if (p->incarnation != 0 && p->incarnation != k->incarnation) {
+		/* A new one stands there: the old one is surely gone. */
+		handout_dead(s, k->peer_index, p->incarnation);
+	}
+	p->link = k;
+	p->incarnation = k->incarnation;
+	p->spoken = false;
+}
+
+/* What it has stays in flight until its death is confirmed or it is back. */
+void
+handout_link_down(struct spooler *s, struct ipc_link *k)
+{
+	struct deliverer_peer *p = &s->deliverers[k->peer_index];
+
+	if (p->link == k) {
+		p->link = NULL;
+	}
+}
+
+void
+handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
+{
+	struct deliverer_peer *p = &s->deliverers[d];
+	struct list_node *n;
+	struct queue *q, *tmp;
+
+	if (d >= SPOOLER_DELIVERERS || p->incarnation != incarnation) {
+		return;
+	}
+	p->link = NULL;
+	p->spoken = false;
+	p->incarnation = 0;
+	for (uint32_t h = 1; h < s->slabs.n; h++) {
+		if (s->slabs.slab[h] != NULL) {
+			s->slabs.slab[h]->lent &= ~(1u << d);
+		}
+	}
+	HASH_ITER(hh, s->queues.by_key, q, tmp) {
+		q->credit[d] = 0;
+		q->out[d] = 0;
+		q->announced &= (uint16_t)~(1u << d);
+	}
+	while ((n = list_first(&p->works)) != NULL) {
+		struct work *w = list_entry(n, struct work, link);
+
+		outcome_orphan(s, w);
+		work_end(s, w);
+	}
+	HASH_ITER(hh, s->queues.by_key, q, tmp) {
+		handout_wake(s, q);
+	}
+	handout_check_spoken(s);
+}
+
+void
+handout_loaded(struct spooler *s, struct txn *x, bool ok)
+{
+	uint32_t slot = x->wait_head;
+
+	x->wait_head = 0;
+	x->holds++;	/* it outlives this loop */
+	while (slot != 0) {
+		struct msg *m = index_at(&s->index, slot);
+		uint32_t next = m->next, queue = m->queue;
+
+		m->next = 0;
+		if (m->state != MSG_LOADING) {
+			/* Held by a deliverer: its outcome waits for this. */
+			slot = next;
+			continue;
+		}
+		queue_landed(&s->queues, slot);
+		if (!ok) {
+			/* Not an attempt: memory or disk was short. */
+			queue_delay(&s->queues, slot, spooler_now(s), 1000000u);
+		} else if ((m->flags & MSG_END) != 0) {
+			outcome_end(s, slot);
+		} else {
+			queue_push(&s->queues, slot, true);
+		}
+		handout_wake(s, queue_at(&s->queues, queue));
+		slot = next;
+	}
+	x->holds--;
+	txn_put(&s->txns, x);
+}
+
+void
+handout_forget_queue(void *arg, struct queue *q)
+{
+	struct spooler *s = arg;
+
+	for (unsigned d = 0; d < SPOOLER_DELIVERERS; d++) {
+		struct ipc_link *k = s->deliverers[d].link;
+
+		if (k != NULL && s->deliverers[d].spoken) {
+			struct buf *b = ipc_begin(k, IPC_QUEUE_GONE);
+
+			wire_put_u32(b, q->number);
+			ipc_end(k);
+		}
+	}
+}

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Old mail leaves the journal for the hashed store.
+ *
+ *	round: up to 128 messages that are Settle_After old
+ *	thread: data (then links), .meta, each synced; directories synced
+ *	journal: SETTLED, durable -> the segment is pinned no more by them
+ *
+ * Removal of settled mail that is done goes through the same thread: unlink,
+ * sync the directories, and only then may the segment with the `done` record
+ * be reused (or a crash would bring the files' mail back).
+ *
+ * A round that fails on disk is tried again later; its mail stays in the
+ * journal.
+ */
+#include "spooler/spooler.h"
+
+#include <sys/syscall.h>
+
+#include "common/base/log.h"
+#include "common/base/wire.h"
+
+#define ROUND_MESSAGES 128u
+#define REMOVE_BATCH 256u
+#define AGAIN_US 5000000u
+
+struct settle_item {		/* one message of a round */
+	uint32_t msg;
+	uint32_t txn;
+	struct txn *x;		/* only read by the thread: holds keeps it and
+				 * its pieces as they are */
+	int fd;			/* of its segment, pinned */
+	struct meta meta;	/* strings in the txn's envelope */
+	bool first;		/* its data file is written, the rest link */
+	bool ok;
+};
+
+struct settle_round {
+	struct workq_job job;
+	struct list_node link;	/* waits for room in the journal */
+	struct spooler *s;
+	unsigned n;
+	bool bad;
+	struct error err;
+	uint32_t epochs[ROUND_MESSAGES];	/* pinned, per transaction */
+	unsigned n_epochs;
+	struct settle_item items[ROUND_MESSAGES];
+};
+
+struct removal {
+	struct workq_job job;
+	struct spooler *s;
+	unsigned n;
+	msgid ids[REMOVE_BATCH];
+	uint32_t epochs[REMOVE_BATCH];
+	struct error err;
+	bool ok;
+};
+
+struct settle {
+	struct workq *thread;
+	bool running;		/* a round is on the way */
+	uint64_t not_before_us;
+	struct settle_round *waiting;	/* for room in the journal */
+	struct removal *removal;	/* being gathered */
+	size_t removing;
+};
+
+static void
+round_free(struct settle_round *r)
+{
+	struct spooler *s = r->s;
+
+	for (unsigned i = 0; i < r->n_epochs; i++) {
+		journal_unpin(s->journal, r->epochs[i], PIN_RECORD);
+	}
+	for (unsigned i = 0; i < r->n; i++) {
+		if (r->items[i].first) {
+			struct txn *x = txn_at(&s->txns, r->items[i].txn);
+
+			x->holds--;
+			txn_put(&s->txns, x);
+		}
+	}
+	free(r);
+	s->settle->running = false;
+}
+
+/* Body of a transaction: its pieces, or read from the journal. */
+static int
+write_body(struct settle_round *r, const struct settle_item *it)
+{
+	struct spooler *s = r->s;
+	const struct txn *x = it->x;
+	struct slice parts[TXN_MAX_PIECES];
+	char *copy = NULL;
+	unsigned n = x->n_pieces;
+	int result;
+
+	for (unsigned i = 0; i < n; i++) {
+		parts[i] = slice_make(slabs_at(&s->slabs, x->pieces[i]),
+		    x->pieces[i].length);
+	}
+	if (n == 0 && x->size > 0) {
+		ssize_t got;
+
+		copy = xmalloc(x->size);
+		got = fs_read_full(s->fs, it->fd, copy, x->size, x->body_at);
+		if (got < 0 || (uint64_t)got != x->size) {
+			free(copy);
+			return error_sys(&r->err, "cannot read the journal");
+		}
+		parts[n++] = slice_make(copy, x->size);
+	}
+	result = store_write_data(&s->store, it->meta.rcpt.id, parts, n,
+	    &r->err);
+	free(copy);
+	return result;
+}
+
+static int
+settle_one(struct settle_round *r, struct settle_item *it, msgid *first)
+{
+	struct store *st = &r->s->store;
+
+	if (it->first) {
+		*first = it->meta.rcpt.id;
+		if (write_body(r, it) < 0) {
+			return -1;
+		}
+	} else if (store_link_data(st, *first, it->meta.rcpt.id) < 0) {
+		if (errno != EMLINK) {
+			return error_sys(&r->err, "cannot link a spool file");
+		}
+		if (write_body(r, it) < 0) {
+			return -1;
+		}
+		*first = it->meta.rcpt.id;	/* the next ones link here */
+	}
+	return store_write_meta(st, &it->meta, &r->err);
+}
+
+static void
+round_run(struct workq_job *job)
+{
+	struct settle_round *r = container_of(job, struct settle_round, job);
+	bool dirs[256] = { false };
+	msgid first = MSGID_NONE;
+
+	for (unsigned i = 0; i < r->n; i++) {
+		if (settle_one(r, &r->items[i], &first) < 0) {
+			r->bad = true;
+			return;
+		}
+		dirs[msgid_dir(r->items[i].meta.rcpt.id)] = true;
+	}
+	for (unsigned d = 0; d < 256; d++) {
+		if (dirs[d] && store_sync_dir(&r->s->store, d, &r->err) < 0) {
+			r->bad = true;
+			return;
+		}
+	}
+}
+
+/* Says in the journal that they are settled; false if there is no room. */
+static bool
+round_append(struct settle_round *r)
+{
+	struct spooler *s = r->s;
+	struct journal_note note = { .what = NOTE_SETTLED,
+		.b = (uint64_t)(uintptr_t)r };
+	struct slice part;
+	struct buf b;
+	bool ok;
+
+	buf_init(&b, ROUND_MESSAGES * 8);
+	for (unsigned i = 0; i < r->n; i++) {
+		wire_put_u64(&b, r->items[i].meta.rcpt.id);
+	}
+	part = buf_slice(&b);
+	ok = journal_append(s->journal, JOURNAL_SETTLED, &part, 1, true,
+	    &note) == JOURNAL_OK;
+	buf_fini(&b);
+	return ok;
+}
+
+static void
+unmark(struct spooler *s, struct settle_round *r)
+{
+	for (unsigned i = 0; i < r->n; i++) {
+		struct msg *m = index_at(&s->index, r->items[i].msg);
+
+		m->flags &= (uint8_t)~MSG_SETTLING;
+		if ((m->flags & MSG_GONE) != 0) {
+			settle_remove(s, m->id, m->state_epoch);
+			journal_unpin(s->journal, m->state_epoch, PIN_RECORD);
+			index_remove(&s->index, r->items[i].msg);
+		} else if (r->items[i].first && m->txn != 0) {
+			struct txn *x = txn_at(&s->txns, m->txn);
+
+			/* To the end of the order: others first. */
+			x->settle_us = spooler_now(s) + AGAIN_US;
+			list_remove(&x->settle);
+			list_push_back(&s->settle_order, &x->settle);
+		}
+	}
+}
+
+static void
+round_done(struct workq_job *job)
+{
+	static struct log_rate rate;
+	struct settle_round *r = container_of(job, struct settle_round, job);
+	struct spooler *s = r->s;
+
+	if (r->bad) {
+		log_limited(&rate, EC_ERROR, "settling: %s; tried again, the "
+		    "mail stays in the journal", r->err.text);
+		s->settle->not_before_us = spooler_now(s) + AGAIN_US;
+		unmark(s, r);
+		round_free(r);
+	} else if (!round_append(r)) {
+		s->settle->waiting = r;
+	}
+}
+
+/* A state record for a settled message whose .meta is older than its state. */
+static void
+append_state(struct spooler *s, uint32_t slot)
+{
+	struct msg *m = index_at(&s->index, slot);
+	struct journal_note note = { .what = NOTE_STATE, .a = slot,
+		.b = m->id };
+	struct slice part;
+	struct buf b;
+
+	buf_init(&b, 64);
+	wire_put_u64(&b, m->id);
+	wire_put_u16(&b, m->attempts);
+	wire_put_u16(&b, m->flags & MSG_DOUBT);
+	wire_put_u32(&b, 0);
+	wire_put_u64(&b, m->next_us);
+	part = buf_slice(&b);
+	journal_append(s->journal, JOURNAL_STATE, &part, 1, true, &note);
+	buf_fini(&b);
+}
+
+static void
+settled(struct spooler *s, struct settle_item *it)
+{
+	struct msg *m = index_at(&s->index, it->msg);
+	struct txn *x;
+
+	m->flags &= (uint8_t)~MSG_SETTLING;
+	if ((m->flags & MSG_GONE) != 0) {
+		settle_remove(s, m->id, m->state_epoch);
+		journal_unpin(s->journal, m->state_epoch, PIN_RECORD);
+		index_remove(&s->index, it->msg);
+		return;
+	}
+	m->flags |= MSG_SETTLED;
+	m->state_epoch = 0;
+	x = txn_at(&s->txns, m->txn);
+	x->file = m->id;
+	if (m->attempts != it->meta.attempts ||
+	    m->next_us != it->meta.next_us) {
+		append_state(s, it->msg);
+	}
+	if (--x->unsettled == 0) {
+		journal_unpin(s->journal, x->epoch, PIN_RECORD);
+		x->epoch = 0;
+		list_remove(&x->settle);
+	}
+	if (m->state == MSG_ACTIVE || m->state == MSG_DELAYED) {
+		m->txn = 0;
+		x->refs--;
+		txn_put(&s->txns, x);
+	}
+}
+
+void
+settle_durable(struct spooler *s, const struct journal_note *n)
+{
+	struct settle_round *r = (struct settle_round *)(uintptr_t)n->b;
+
+	for (unsigned i = 0; i < r->n; i++) {
+		settled(s, &r->items[i]);
+	}
+	round_free(r);
+}
+
+void
+settle_state_durable(struct spooler *s, const struct journal_note *n)
+{
+	struct msg *m;
+
+	if (index_find(&s->index, n->b) != n->a) {
+		return;		/* it has left meanwhile */
+	}
+	m = index_at(&s->index, n->a);
+	if ((m->flags & (MSG_SETTLED | MSG_GONE)) != MSG_SETTLED) {
+		return;		/* its message record is newer than nothing: the
+				 * journal keeps both in order */
+	}
+	journal_pin(s->journal, n->epoch, PIN_STATE);
+	if (m->state_epoch != 0) {
+		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
+	}
+	m->state_epoch = n->epoch;
+}
+
+void
+settle_carry(struct spooler *s, uint32_t epoch)
+{
+	for (uint32_t slot = 1; slot < s->index.msgs.fresh; slot++) {
+		struct msg *m = index_at(&s->index, slot);
+
+		if (m->state_epoch == epoch && index_find(&s->index, m->id) ==
+		    slot && (m->flags & (MSG_SETTLED | MSG_GONE)) ==
+		    MSG_SETTLED) {
+			append_state(s, slot);
+		}
+	}
+}
+
+/* Adds a transaction's messages to the round, all or none of them. */
+static bool
+round_add(struct spooler *s, struct settle_round *r, struct txn *x)
+{
+	struct scratch scratch;
+	struct envelope env;
+	unsigned began = r->n;
+	bool all = true;
+
+	scratch_init(&scratch, 1 << 20);
+	ec_assert(envelope_decode(slice_make(x->env, x->env_len), &scratch,
+	    &env));
+	for (uint32_t i = 0; i < env.n_rcpt; i++) {
+		uint32_t slot = index_find(&s->index, env.rcpt[i].id);
+		struct settle_item *it = &r->items[r->n];
+		struct msg *m;
+
+		if (slot == 0) {
+			continue;
+		}
+		m = index_at(&s->index, slot);
+		if ((m->flags & (MSG_SETTLED | MSG_SETTLING | MSG_GONE)) != 0) {
+			continue;
+		}
+		if (r->n == ROUND_MESSAGES) {
+			all = false;	/* the rest next time */
+			break;
+		}
+		memset(it, 0, sizeof *it);
+		it->msg = slot;
+		it->txn = x->slot;
+		it->x = x;
+		it->fd = journal_segment_fd(s->journal, x->epoch);
+		it->first = r->n == began;
+		it->meta.env = env;
+		it->meta.rcpt = env.rcpt[i];
+		it->meta.size = x->size;
+		it->meta.attempts = m->attempts;
+		it->meta.next_us = m->next_us;
+		it->meta.doubt = (m->flags & MSG_DOUBT) != 0;
+		m->flags |= MSG_SETTLING;
+		r->n++;
+	}
+	scratch_fini(&scratch);
+	if (r->n > began) {
+		x->holds++;
+		journal_pin(s->journal, x->epoch, PIN_RECORD);
+		r->epochs[r->n_epochs++] = x->epoch;
+	}
+	return all;
+}
+
+static void
+begin_round(struct spooler *s)
+{
+	struct settle_round *r = NULL;
+	uint64_t now = spooler_now(s);
+
+	list_each(n, tmp, &s->settle_order) {
+		struct txn *x = list_entry(n, struct txn, settle);
+
+		if (x->settle_us > now || (r != NULL &&
+		    r->n == ROUND_MESSAGES)) {
+			break;
+		}
+		if (r == NULL) {
+			r = xcalloc(1, sizeof *r);
+			r->s = s;
+			r->job.run = round_run;
+			r->job.done = round_done;
+		}
+		if (round_add(s, r, x)) {
+			/* Out of the order while it is worked on; a failed
+			 * round puts it back. */
+			list_remove(n);
+		}
+	}
+	if (r != NULL && r->n > 0) {
+		s->settle->running = true;
+		workq_submit(s->settle->thread, &r->job);
+	} else {
+		free(r);
+	}
+}
+
+void
+settle_tick(struct spooler *s)
+{
+	struct settle *t = s->settle;
+
+	if (t->waiting != NULL && round_append(t->waiting)) {
+		t->waiting = NULL;
+	}
+	if (!t->running && spooler_now(s) >= t->not_before_us &&
+	    replay_is_over(s)) {
+		begin_round(s);
+	}
+}
+
+static void
+removal_run(struct workq_job *job)
+{
+	struct removal *r = container_of(job, struct removal, job);
+	bool dirs[256] = { false };
+
+	r->ok = true;
+	for (unsigned i = 0; i < r->n && r->ok; i++) {
+		r->ok = store_remove(&r->s->store, r->ids[i], &r->err) == 0;
+		dirs[msgid_dir(r->ids[i])] = true;
+	}
+	for (unsigned d = 0; d < 256 && r->ok; d++) {
+		r->ok = !dirs[d] || store_sync_dir(&r->s->store, d,
+		    &r->err) == 0;
+	}
+}
+
+static void
+removal_done(struct workq_job *job)
+{
+	static struct log_rate rate;
+	struct removal *r = container_of(job, struct removal, job);
+	struct spooler *s = r->s;
+
+	s->settle->removing -= r->n;
+	if (!r->ok) {
+		/* The pins stay with the next try. */
+		log_limited(&rate, EC_ERROR, "removing delivered mail: %s",
+		    r->err.text);
+	}
+	for (unsigned i = 0; i < r->n; i++) {
+		if (!r->ok) {
+			settle_remove(s, r->ids[i], r->epochs[i]);
+		}
+		journal_unpin(s->journal, r->epochs[i], PIN_RECORD);
+	}
+	free(r);
+}
+
+void
+settle_flush(struct spooler *s)
+{
+	struct removal *r = s->settle->removal;
+
+	if (r != NULL) {
+		s->settle->removal = NULL;
+		workq_submit(s->settle->thread, &r->job);
+	}
+}
+
+void
+settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
+{
+	struct removal *r = s->settle->removal;
+
+	if (r == NULL) {
+		r = s->settle->removal = xcalloc(1, sizeof *r);
+		r->job.run = removal_run;
+		r->job.done = removal_done;
+		r->s = s;
+	}
+	journal_pin(s->journal, done_epoch, PIN_RECORD);
+	r->ids[r->n] = id;
+	r->epochs[r->n++] = done_epoch;
+	s->settle->removing++;
+	if (r->n == REMOVE_BATCH) {
+		settle_flush(s);
+	}
+}
+
+size_t
+settle_pending(const struct spooler *s)
+{
+	return s->settle->removing + s->settle->running;
+}
+
+/* Lowest best-effort priority for the disk: settling can wait, commits not. */
+static void
+low_priority(struct workq_job *job)
+{
+	syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 7);
+	(void)job;
+}
+
+static void
+nothing(struct workq_job *job)
+{
+	free(job);
+}
+
+struct settle *
+settle_create(struct spooler *s)
+{
+	struct settle *t = xcalloc(1, sizeof *t);
+	struct workq_job *first = xcalloc(1, sizeof *first);
+
+	t->thread = workq_create(s->loop, "settler", 1);
+	first->run = low_priority;
+	first->done = nothing;
+	workq_submit(t->thread, first);
+	return t;
+}
+
+void
+settle_destroy(struct settle **tp)
+{
+	struct settle *t = *tp;
+
+	if (t != NULL) {
+		workq_destroy(&t->thread);
+		free(t->removal);
+		free(t);
+	}
+	*tp = NULL;
+}

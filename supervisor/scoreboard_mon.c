@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Watching heartbeats. */
+#include "supervisor/scoreboard_mon.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/proctitle.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/trace_file.h"
+
+#define ROUND_MAX_US 1000000u
+#define ROUND_MIN_US 50000u
+/* A spooler may read a long journal before its loop turns. */
+#define START_PATIENCE 10u
+
+void
+scoreboard_mon_mirror(struct supervisor *s, const struct child *c)
+{
+	struct score_process *p =
+	    &s->tables.scoreboard->process[c->role][c->index];
+
+	atomic_store(&p->pid, (uint32_t)c->pid);
+	atomic_store(&p->restarts, c->incarnation > 0 ? c->incarnation - 1 : 0);
+	atomic_store(&p->last_status, (uint32_t)c->last_status);
+	if (atomic_load(&p->state) != (uint32_t)c->proc.state) {
+		atomic_store(&p->since_us, clock_wall_us());
+		atomic_store(&p->state, (uint32_t)c->proc.state);
+	}
+}
+
+/* Names the workers that are not ready, as far as there is room. */
+static unsigned
+list_down(struct supervisor *s, char *out, size_t size)
+{
+	struct child *c = NULL;
+	unsigned count = 0;
+	size_t used = 0;
+
+	out[0] = '\0';
+	while ((c = supervisor_next_child(s, c)) != NULL) {
+		if (c->proc.state == PROCESS_READY) {
+			continue;
+		}
+		count++;
+		if (used + sizeof c->name + 8 < size) {
+			used += (size_t)snprintf(out + used, size - used,
+			    "%s%s", count > 1 ? ", " : "", c->name);
+		}
+	}
+	return count;
+}
+
+void
+scoreboard_mon_title(struct supervisor *s)
+{
+	char down[100], state[140] = "";
+	struct child *c = NULL;
+	unsigned running = 0;
+
+	while ((c = supervisor_next_child(s, c)) != NULL) {
+		running += c->pid != 0;
+	}
+	if (s->phase == PHASE_STOP) {
+		snprintf(state, sizeof state, " (draining)");
+	} else if (s->phase == PHASE_START) {
+		snprintf(state, sizeof state, " (starting)");
+	} else if (list_down(s, down, sizeof down) > 0) {
+		snprintf(state, sizeof state, " (degraded: %s down)", down);
+	}
+	proctitle_set("%u workers%s", running, state);
+}
+
+static uint64_t
+last_sign(struct supervisor *s, const struct child *c)
+{
+	const struct score_slot *slot =
+	    &s->tables.scoreboard->slot[c->role][c->index];
+	uint64_t beat = atomic_load(&slot->heartbeat_us);
+
+	/* Until it has made the slot its own, its start is what counts. */
+	if (atomic_load(&slot->incarnation) != c->incarnation) {
+		return c->proc.since_us;
+	}
+	return EC_MAX(beat, c->proc.since_us);
+}
+
+static void
+abort_it(struct supervisor *s, struct child *c, uint64_t silent_us)
+{
+	char why[100], dir[PATH_MAX + 8], path[PATH_MAX + 32];
+	struct error err = { 0 };
+
+	snprintf(why, sizeof why, "no heartbeat for %llu.%03llu s",
+	    (unsigned long long)(silent_us / 1000000u),
+	    (unsigned long long)(silent_us / 1000u % 1000u));
+	snprintf(dir, sizeof dir, "%s/traces", s->log_dir);
+	if (trace_file_write(dir, c->pid, c->name, why, path, sizeof path,
+	    &err) < 0) {
+		log_critical("%s (pid %ld): %s, aborting it; %s", c->name,
+		    (long)c->pid, why, err.text);
+	} else {
+		log_critical("%s (pid %ld): %s, aborting it; what it did "
+		    "stands in %s", c->name, (long)c->pid, why, path);
+	}
+	child_event(c, PROCESS_E_STALLED, 0);
+}
+
+static void
+check(struct supervisor *s, struct child *c, uint64_t limit_us)
+{
+	uint64_t now = clock_mono_us(), sign;
+
+	if (c->proc.state == PROCESS_STARTING) {
+		limit_us *= START_PATIENCE;
+	} else if (c->proc.state != PROCESS_READY) {
+		return;		/* those that leave have a deadline */
+	}
+	sign = last_sign(s, c);
+	if (now > sign && now - sign > limit_us) {
+		abort_it(s, c, now - sign);
+	}
+}
+
+static void
+on_round(void *arg)
+{
+	struct supervisor *s = arg;
+	uint64_t limit = config_us(s->conf.cfg, NULL, OPT_WATCHDOG_INTERVAL);
+	struct child *c = NULL;
+
+	while (limit > 0 && (c = supervisor_next_child(s, c)) != NULL) {
+		check(s, c, limit);
+	}
+	scoreboard_mon_title(s);
+	loop_timer_set(&s->watch, limit == 0 ? ROUND_MAX_US :
+	    EC_MAX(EC_MIN(limit / 4, (uint64_t)ROUND_MAX_US),
+	    (uint64_t)ROUND_MIN_US));
+}
+
+void
+scoreboard_mon_start(struct supervisor *s)
+{
+	loop_timer_init(&s->watch, s->loop, on_round, s);
+	on_round(s);
+}
