@@ -232,9 +232,12 @@ put_key(struct buf *b, const char *key)
 		word = slice_cut(&rest, '_');
 		buf_puts(b, first ? "" : " ");
 		first = false;
-		if (slice_eq(word, SLICE("dns")) ||
-		    slice_eq(word, SLICE("ttl"))) {
-			buf_puts(b, word.ptr[0] == 'd' ? "DNS" : "TTL");
+		if (slice_eq(word, SLICE("dns"))) {
+			buf_puts(b, "DNS");
+		} else if (slice_eq(word, SLICE("ttl"))) {
+			buf_puts(b, "TTL");
+		} else if (slice_eq(word, SLICE("tcp"))) {
+			buf_puts(b, "TCP");
 		} else if (word.len > 0 && word.ptr[0] >= 'a' &&
 		    word.ptr[0] <= 'z') {
 			buf_putc(b, (char)(word.ptr[0] - 'a' + 'A'));

@@ -179,12 +179,13 @@ END_TEST
 START_TEST(answer_lines_by_keys)
 {
 	json_t *o = json_of("{\"total_messages\":12,\"dns_ttl\":1.5,"
-	    "\"n\u00e4me\":\"x\\n\",\"servers\":[{\"dead\":false}],\"_\":0}");
+	    "\"n\u00e4me\":\"x\\n\",\"servers\":[{\"dead\":false}],"
+	    "\"over_tcp\":2,\"_\":0}");
 
 	answer_lines(&out, &as_text, o);
 	expect_out("{\"text\":\"Total Messages: 12\\nDNS TTL: 1.5\\n"
 	    "N\\\\xC3\\\\xA4me: x\\\\x0A\\nServers: {\\\"dead\\\":false}\\n"
-	    ": 0\\n\"}\n");
+	    "Over TCP: 2\\n: 0\\n\"}\n");
 	json_decref(o);
 }
 END_TEST
