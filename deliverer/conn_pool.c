@@ -278,6 +278,11 @@ pool_retry(struct deliverer *d, struct work *w)
 		lane_fail_internal(d, w, STAGE_MAIL_FROM, INTERNAL_CLOSED);
 		return;
 	}
+	if (q->stuck) {
+		/* Its route has gone meanwhile: nobody would come for it. */
+		lane_fail_internal(d, w, STAGE_NOT_CONNECTED, q->stuck_why);
+		return;
+	}
 	w->state = WORK_WAITING;
 	list_push_front(&q->waiting, &w->link);
 	q->n_waiting++;

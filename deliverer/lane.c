@@ -226,6 +226,9 @@ collect(struct lane *q, struct target *targets, enum internal_failure *why)
 	for (size_t i = 0; i < q->n_hops; i++) {
 		const struct lane_hop *h = &q->hops[i];
 
+		if (h->fallback && n > 0) {
+			break;
+		}
 		if (h->dest == NULL) {
 			add_target(q, h, h->hop.ip, NULL, targets, &n,
 			    &prohibited);
@@ -302,30 +305,49 @@ on_hosts(void *arg)
 }
 
 static void
+add_hop(struct deliverer *d, struct lane *q, const struct hop *hop,
+    bool fallback)
+{
+	struct lane_hop *h = &q->hops[q->n_hops++];
+
+	h->hop = *hop;
+	h->fallback = fallback;
+	list_init(&h->wait.link);
+	if (hop->kind == HOP_ADDRESS) {
+		return;
+	}
+	h->dest = resolve_ask(&d->resolve, hop->kind == HOP_MX && !fallback ?
+	    RESOLVE_MX : RESOLVE_HOST, hop->name);
+	if (h->dest->pending) {
+		resolve_wait(h->dest, &h->wait, on_hosts, q);
+	}
+}
+
+static void
 find_route(struct deliverer *d, struct lane *q)
 {
 	struct config_where w = { .binding_group = q->group,
 		.binding = q->binding, .domain = q->domain };
 	struct route_in in = { .domain = q->domain, .port = q->opt.port };
+	int64_t patience = config_int(d->config, &w,
+	    OPT_MX_FAILURES_FALLBACK_TO_A);
 	struct hop hops[ROUTE_HOPS_MAX];
+	size_t n;
 
 	in.gateway = config_string(d->config, &w, OPT_GATEWAY);
 	in.n_routes = config_list(d->config, &w, OPT_ROUTES, &in.routes);
 	release_hops(q);
-	q->n_hops = route_hops(&in, hops, ROUTE_HOPS_MAX);
-	q->hops = xcalloc(q->n_hops + 1, sizeof *q->hops);
-	for (size_t i = 0; i < q->n_hops; i++) {
-		struct lane_hop *h = &q->hops[i];
+	n = route_hops(&in, hops, ROUTE_HOPS_MAX);
+	q->hops = xcalloc(2 * n + 1, sizeof *q->hops);
+	for (size_t i = 0; i < n; i++) {
+		add_hop(d, q, &hops[i], false);
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct dest *dest = q->hops[i].dest;
 
-		h->hop = hops[i];
-		list_init(&h->wait.link);
-		if (h->hop.kind == HOP_ADDRESS) {
-			continue;
-		}
-		h->dest = resolve_ask(&d->resolve, h->hop.kind == HOP_MX ?
-		    RESOLVE_MX : RESOLVE_HOST, h->hop.name);
-		if (h->dest->pending) {
-			resolve_wait(h->dest, &h->wait, on_hosts, q);
+		if (hops[i].kind == HOP_MX && patience > 0 &&
+		    dest->failures >= patience) {
+			add_hop(d, q, &hops[i], true);
 		}
 	}
 	q->stuck = false;

@@ -34,6 +34,7 @@ struct lane_options {
 struct lane_hop {
 	struct hop hop;
 	struct dest *dest;		/* NULL: an address */
+	bool fallback;			/* only if the others gave no target */
 	struct resolve_wait wait;
 };
 

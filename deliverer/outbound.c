@@ -15,6 +15,7 @@
 #include <netinet/tcp.h>
 #include <bsd/stdlib.h>
 
+#include "common/base/log.h"
 #include "deliverer/conn_pool.h"
 #include "deliverer/deliverer.h"
 
@@ -295,6 +296,21 @@ host_failed_internal(struct conn *c, enum internal_failure f)
 }
 
 static void connect_to(struct conn *c, bool helo);
+static void no_target_left(struct conn *c);
+
+/* For want of descriptors or of our own address: it says nothing of the host,
+ * which stays as good as it was. */
+static void
+local_failure(struct conn *c)
+{
+	const struct internal_text *t = internal_text(INTERNAL_NO_HOSTS);
+
+	c->failure = (struct smtp_result){ .kind = t->kind, .code = t->code,
+		.stage = STAGE_NOT_CONNECTED,
+		.text_len = (uint16_t)strlen(t->text) };
+	memcpy(c->failure_text, t->text, c->failure.text_len);
+	no_target_left(c);
+}
 
 /* The machine has ended. */
 static void
@@ -462,7 +478,6 @@ on_socket(void *arg, unsigned ready)
 static int
 open_socket(struct conn *c, const struct sockaddr_storage *to)
 {
-	struct sockaddr_storage from;
 	int one = 1, fd;
 
 	fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -471,13 +486,16 @@ open_socket(struct conn *c, const struct sockaddr_storage *to)
 		return -1;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (c->opt.bind.len > 0 && addr_parse_ip(c->opt.bind, &from) &&
-	    from.ss_family == to->ss_family) {
+	if (c->has_from && c->from.ss_family == to->ss_family) {
 		/* The port is chosen at connect: many may share one. */
 		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
 		    sizeof one);
-		if (bind(fd, (struct sockaddr *)&from, addr_len(&from)) < 0) {
+		if (bind(fd, (struct sockaddr *)&c->from,
+		    addr_len(&c->from)) < 0) {
+			int why = errno;
+
 			close(fd);
+			errno = why;
 			return -1;
 		}
 	}
@@ -487,6 +505,7 @@ open_socket(struct conn *c, const struct sockaddr_storage *to)
 static void
 connect_to(struct conn *c, bool helo)
 {
+	static struct log_rate trouble;
 	struct deliverer *d = c->d;
 	struct sockaddr_storage to;
 
@@ -496,12 +515,17 @@ connect_to(struct conn *c, bool helo)
 	c->out_at = 0;
 	c->fd = open_socket(c, &to);
 	score_add(d->score, SCORE_D_CONNECTS, 1);
-	if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&to,
-	    addr_len(&to)) < 0 && errno != EINPROGRESS)) {
-		if (c->fd >= 0) {
-			close(c->fd);
-			c->fd = -1;
-		}
+	if (c->fd < 0) {
+		log_limited(&trouble, EC_WARNING,
+		    "cannot make an outbound socket%s: %s", c->has_from ?
+		    " bound to Bind_Address" : "", strerror(errno));
+		local_failure(c);
+		return;
+	}
+	if (connect(c->fd, (struct sockaddr *)&to, addr_len(&to)) < 0 &&
+	    errno != EINPROGRESS) {
+		close(c->fd);
+		c->fd = -1;
 		host_failed_internal(c, INTERNAL_NO_HOSTS);
 		return;
 	}
@@ -542,6 +566,14 @@ pick_target(struct conn *c)
 }
 
 static void
+no_target_left(struct conn *c)
+{
+	pool_conn_failed(c->d, c, &c->failure, slice_make(c->failure_text,
+	    c->failure.text_len));
+	conn_free(c);
+}
+
+static void
 try_next(struct conn *c)
 {
 	const struct internal_text *t = internal_text(INTERNAL_UNREACHABLE);
@@ -558,9 +590,7 @@ try_next(struct conn *c)
 			.text_len = (uint16_t)strlen(t->text) };
 		memcpy(c->failure_text, t->text, c->failure.text_len);
 	}
-	pool_conn_failed(c->d, c, &c->failure, slice_make(c->failure_text,
-	    c->failure.text_len));
-	conn_free(c);
+	no_target_left(c);
 }
 
 static struct conn *
@@ -597,6 +627,8 @@ outbound_open(struct deliverer *d, struct lane *q, uint32_t row)
 	c->row = row;
 	c->opt = q->opt;
 	slice_copy(c->name, sizeof c->name, q->opt.ehlo);
+	c->has_from = q->opt.bind.len > 0 &&
+	    addr_parse_ip(q->opt.bind, &c->from);
 	list_push_back(&d->conns, &c->link);
 	list_push_back(&q->conns, &c->in_queue);
 	d->n_conns++;

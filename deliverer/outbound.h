@@ -53,7 +53,10 @@ struct conn {
 	size_t iov_at, iov_n;
 	struct buf out;
 	size_t out_at;
+	/* Copies: a reload may take what the options borrow from. */
 	char name[LANE_NAME_MAX + 1];	/* we say in EHLO */
+	bool has_from;
+	struct sockaddr_storage from;	/* Bind_Address */
 };
 
 /* Starts one for q's site, whose budgets the caller has taken; conn_pool

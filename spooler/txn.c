@@ -93,6 +93,8 @@ txn_put(struct txns *t, struct txn *x)
 	ec_assert(x->unsettled == 0);
 	txn_drop_pieces(t, x);
 	list_remove(&x->settle);
+	/* A free slot holds a link of 4 bytes, never an address. */
+	memset(pool_at(&t->pool, x->slot), 0, sizeof x);
 	pool_give(&t->pool, x->slot);
 	free(x->env);
 	free(x);

@@ -250,6 +250,13 @@ START_TEST(slow_and_byte_by_byte)
 }
 END_TEST
 
+static bool
+all_have_left(void *arg)
+{
+	(void)arg;
+	return peer.n_open == 0;
+}
+
 START_TEST(limits_of_a_connection)
 {
 	start("PIPELINING", NULL, 0, "Max_Outbound_Connections = 1\n"
@@ -258,6 +265,7 @@ START_TEST(limits_of_a_connection)
 	fake_spooler_ready(&sp, 1, "example.net");
 	wait_for(fake_spooler_all_acked, &sp);
 	ck_assert_uint_eq(peer.n_mails, 20);
+	wait_for(all_have_left, NULL);
 	ck_assert_uint_eq(peer.n_conns, 5);
 	ck_assert_uint_eq(scripted_peer_count(&peer, "QUIT"), 5);
 	finish();
@@ -324,14 +332,25 @@ on_question(void *arg, struct ipc_link *k, struct ipc_msg *m)
 {
 	struct wire_r r = wire_reader(m->body);
 	uint32_t query = wire_u32(&r);
+	uint8_t kind = wire_u8(&r);
 	struct buf *b;
 
 	(void)arg;
 	ck_assert_int_eq(m->type, IPC_RESOLVE);
-	ck_assert_uint_eq(wire_u8(&r), RESOLVE_MX);
+	ck_assert(slice_eq(wire_slice(&r), SLICE("example.net")));
 	n_questions++;
 	b = ipc_begin(k, IPC_RESOLVED);
 	wire_put_u32(b, query);
+	if (kind == RESOLVE_HOST) {
+		wire_put_u8(b, RESOLVE_OK);
+		wire_put_u32(b, 300);
+		wire_put_slice(b, SLICE(""));
+		wire_put_u16(b, 1);
+		put_host(b, 0, "example.net", 1);
+		ipc_end(k);
+		return;
+	}
+	ck_assert_uint_eq(kind, RESOLVE_MX);
 	wire_put_u8(b, (uint8_t)dns_status);
 	wire_put_u32(b, 300);
 	wire_put_slice(b, SLICE(""));
@@ -389,6 +408,35 @@ START_TEST(dns_failures)
 		    sp.work[i].result[0].kind, sp.work[i].result[0].reply);
 	}
 	ck_assert_uint_eq(n_questions, 1);
+	finish();
+	ipc_link_close(&resolver);
+}
+END_TEST
+
+/* MX look-ups keep failing: the domain's own address is tried. */
+START_TEST(mx_failures_fall_back)
+{
+	struct error err = { 0 };
+	char conf[128];
+
+	dns_status = RESOLVE_TEMPORARY;
+	start("", NULL, 0, "");
+	link_resolver();
+	snprintf(conf, sizeof conf, "Remote_SMTP_Port = %u\n"
+	    "MX_Failures_Fallback_To_A = 1\n", other.port);
+	ck_assert_int_eq(worker_harness_config(&h, slice_of(conf), &err), 0);
+	add_many(2, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(sp.work[1].result[0].code, 451);
+	/* A reload looks for the route anew. */
+	ck_assert_int_eq(worker_harness_config(&h, slice_of(conf), &err), 0);
+	add_many(2, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(sp.work[3].result[0].kind, 'D');
+	ck_assert_uint_eq(other.n_mails, 2);
+	ck_assert_uint_eq(n_questions, 2);
 	finish();
 	ipc_link_close(&resolver);
 }
@@ -494,6 +542,77 @@ START_TEST(bad_extent_costs_the_link)
 }
 END_TEST
 
+/* What is in hand is finished and acknowledged before the process ends. */
+START_TEST(drain_finishes_work)
+{
+	start("PIPELINING", NULL, 0, "Max_Outbound_Connections = 2\n");
+	peer.slow = true;
+	add_many(40, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(one_is_in_flight, NULL);
+	worker_harness_drain(&h);
+	wait_for(worker_harness_is_gone, &h);
+	ck_assert_uint_gt(sp.n_done, 0);
+	for (unsigned i = 0; i < sp.n_works; i++) {
+		ck_assert(sp.work[i].handed == sp.work[i].acked);
+		ck_assert(!sp.work[i].done ||
+		    sp.work[i].result[0].kind == 'D');
+	}
+	ck_assert_uint_eq(sp.credit[1], 0);
+	ck_assert_uint_eq(budget_used(h.budget, BUDGET_SERVER), 0);
+	finish();
+}
+END_TEST
+
+START_TEST(prohibited_hosts)
+{
+	start("", NULL, 0, "Prohibited_Hosts = (\"127.0.0.0/8\")\n");
+	add_many(3, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(sp.work[0].result[0].kind, 'P');
+	ck_assert_str_eq(sp.work[0].result[0].reply,
+	    "551 5.4.6 [internal] Private/Loopback Address");
+	ck_assert_uint_eq(peer.n_conns, 0);
+	finish();
+}
+END_TEST
+
+/* Our own address is not there: no server is blamed. */
+START_TEST(bad_bind_address)
+{
+	start("", NULL, 0, "Bind_Address = \"192.0.2.77\"\n");
+	add_many(3, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(sp.work[2].result[0].kind, 'T');
+	ck_assert_uint_eq(sp.work[2].result[0].stage, 0);
+	finish();
+}
+END_TEST
+
+/* More than the socket takes at once, in pieces, with dots to be doubled. */
+START_TEST(large_body)
+{
+	static char body[400000];
+
+	for (size_t i = 0; i < sizeof body; i += 4) {
+		memcpy(body + i, i % 64 == 0 ? ".x\r\n" : "xy\r\n", 4);
+	}
+	start("PIPELINING", NULL, 0, "Max_Outbound_Connections = 1\n");
+	fake_spooler_add(&sp, 1, 1, slice_make(body, sizeof body));
+	fake_spooler_add(&sp, 1, 1, SLICE(BODY));
+	fake_spooler_add(&sp, 1, 1, slice_make(body, sizeof body));
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(peer.n_mails, 3);
+	ck_assert_uint_eq(sp.work[2].result[0].kind, 'D');
+	ck_assert_uint_eq(sp.work[2].sent, sizeof body + sizeof body / 64 + 3);
+	ck_assert_uint_eq(peer.content.len, sp.work[2].sent);
+	finish();
+}
+END_TEST
+
 START_TEST(bare_line_feeds_are_mended)
 {
 	start("", NULL, 0, "");
@@ -521,8 +640,13 @@ suite(void)
 	tcase_add_test(t, siblings_share);
 	tcase_add_test(t, stale_connection_is_no_failure);
 	tcase_add_test(t, next_host);
+	tcase_add_test(t, mx_failures_fall_back);
 	tcase_add_test(t, spooler_restart);
 	tcase_add_test(t, bad_extent_costs_the_link);
+	tcase_add_test(t, drain_finishes_work);
+	tcase_add_test(t, prohibited_hosts);
+	tcase_add_test(t, bad_bind_address);
+	tcase_add_test(t, large_body);
 	tcase_add_test(t, bare_line_feeds_are_mended);
 	suite_add_tcase(s, t);
 	return s;
