@@ -397,6 +397,7 @@ on_signal(void *arg, int signo)
 	start_drain(arg);
 }
 
+#ifndef EC_SANITIZERS
 /* A last word about where we died; async-signal-safe calls only. */
 static void
 on_crash(int signo)
@@ -411,6 +412,7 @@ on_crash(int signo)
 	signal(signo, SIG_DFL);
 	raise(signo);
 }
+#endif
 
 static void
 set_signals(struct worker *w)

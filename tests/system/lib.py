@@ -342,7 +342,7 @@ class Mta:
         done = subprocess.run(
             ["ps", "-o", "pid,user:8,rss,args", "-ww", "-p",
              ",".join(map(str, pids))], capture_output=True, text=True)
-        return done.stdout.rstrip().splitlines()
+        return [line.rstrip() for line in done.stdout.splitlines()]
 
     def stop(self, secs=STOP_SECS):
         """TERM; returns when supervisor and workers are gone."""
