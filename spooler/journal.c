@@ -509,7 +509,12 @@ journal_fits(const struct journal *j, uint64_t bytes, unsigned n,
 	if (!important && j->gather->len > GATHER_SOFT) {
 		return JOURNAL_BUSY;
 	}
-	if (come > (important ? 0 : j->reserve) ||
+	/* The last tenth is for what lets mail leave: ordinary mail does not
+	 * fill the current segment either once that has begun. */
+	if (come > (important ? 0 : j->reserve)) {
+		return JOURNAL_OK;
+	}
+	if ((important || come >= j->reserve) &&
 	    num_round_up(j->gather->len + need, JOURNAL_BLOCK) <= left) {
 		return JOURNAL_OK;
 	}
