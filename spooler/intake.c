@@ -231,6 +231,17 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 	scratch_fini(&scratch);
 }
 
+/* The arena is a cache: half of it is for mail on its way out, the other for
+ * mail coming in.  Beyond that the newest bodies wait in the journal alone. */
+static void
+relieve(struct spooler *s, struct txn *x)
+{
+	if (x->n_pieces > 0 && slabs_held_bytes(&s->slabs, x->pieces[0]) >
+	    s->set.arena_bytes / 2) {
+		txn_drop_pieces(&s->txns, x);
+	}
+}
+
 void
 intake_stored(struct spooler *s, const struct journal_note *n)
 {
@@ -250,7 +261,9 @@ intake_stored(struct spooler *s, const struct journal_note *n)
 	if (x->refs == 0) {
 		journal_unpin(s->journal, x->epoch, PIN_RECORD);
 		txn_put(&s->txns, x);
+		return;
 	}
+	relieve(s, x);
 }
 
 static void

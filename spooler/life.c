@@ -212,6 +212,7 @@ read_settings(struct spooler *s)
 	struct queue *q, *tmp;
 
 	s->set.settle_after_us = config_us(c, NULL, OPT_SETTLE_AFTER);
+	s->set.arena_bytes = config_size(c, NULL, OPT_ARENA_SIZE);
 	s->set.hostname = config_string(c, NULL, OPT_HOSTNAME);
 	if (s->set.hostname.len == 0) {
 		static char name[256];

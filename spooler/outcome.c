@@ -47,6 +47,7 @@ struct outcome {
 	uint8_t remote_ip[16];
 	uint16_t remote_port;
 	struct slice remote_name;
+	struct buf texts;	/* replies that had to be escaped */
 	unsigned n;
 	struct result results[STAGE_RCPTS];
 };
@@ -393,6 +394,38 @@ find_msg(struct spooler *s, struct work *w, msgid id)
 }
 
 static bool
+is_plain(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f ||
+		    text.ptr[i] == '\\') {
+			return false;	/* (char is signed: over 127 too) */
+		}
+	}
+	return true;
+}
+
+/* A stranger's words, as an event holds them: one line of printable ASCII. */
+static struct slice
+clean_reply(struct outcome *o, struct slice text)
+{
+	size_t from = o->texts.len;
+
+	text.len = EC_MIN(text.len, (size_t)EVENT_REPLY_MAX);
+	if (is_plain(text)) {
+		return text;
+	}
+	/* Reserved for all results at once: what was cut before must not
+	 * move. */
+	if (o->texts.cap == 0 && !buf_reserve(&o->texts,
+	    (size_t)o->n * EVENT_REPLY_MAX)) {
+		return SLICE("");
+	}
+	esc_add(&o->texts, text, ESC_TEXT, EVENT_REPLY_MAX);
+	return slice_make(o->texts.ptr + from, o->texts.len - from);
+}
+
+static bool
 read_outcome(struct spooler *s, unsigned deliverer, struct slice bytes,
     struct outcome *o)
 {
@@ -400,6 +433,7 @@ read_outcome(struct spooler *s, unsigned deliverer, struct slice bytes,
 	struct work *w;
 
 	memset(o, 0, offsetof(struct outcome, results));
+	buf_init(&o->texts, STAGE_RCPTS * EVENT_REPLY_MAX);
 	o->deliverer = (uint8_t)deliverer;
 	o->work = wire_u64(&r);
 	o->sent = wire_u64(&r);
@@ -418,7 +452,7 @@ read_outcome(struct spooler *s, unsigned deliverer, struct slice bytes,
 		*t = (struct result){ .kind = wire_u8(&r),
 			.stage = wire_u8(&r), .code = wire_u16(&r),
 			.reply = wire_slice(&r) };
-		t->reply.len = EC_MIN(t->reply.len, (size_t)EVENT_REPLY_MAX);
+		t->reply = clean_reply(o, t->reply);
 		if (r.bad || (t->kind != EVENT_DELIVERY &&
 		    t->kind != EVENT_TRANSIENT &&
 		    t->kind != EVENT_PERMANENT)) {
@@ -476,9 +510,10 @@ try_outcome(struct spooler *s, struct ipc_link *k, unsigned deliverer,
 	}
 	if (!read_outcome(s, deliverer, bytes, &o)) {
 		ipc_bad(k, "malformed OUTCOME");
-		return true;
+	} else {
+		ec_assert(write_outcome(s, &o));
 	}
-	ec_assert(write_outcome(s, &o));
+	buf_fini(&o.texts);
 	return true;
 }
 

@@ -153,6 +153,18 @@ slabs_at(const struct slabs *s, struct piece p)
 	return b->map + p.offset;
 }
 
+/* What a piece takes of its owner's arena. */
+static uint64_t
+class_bytes(struct piece p)
+{
+	uint64_t n = ARENA_MIN_BYTES;
+
+	while (n < p.length) {
+		n *= 2;
+	}
+	return n;
+}
+
 void
 slabs_hold(struct slabs *s, struct piece p)
 {
@@ -160,6 +172,25 @@ slabs_hold(struct slabs *s, struct piece p)
 
 	ec_assert(b != NULL);
 	b->live++;
+	b->live_bytes += class_bytes(p);
+}
+
+uint64_t
+slabs_held_bytes(const struct slabs *s, struct piece p)
+{
+	const struct slab *mine = slab_of(s, p.handle);
+	uint64_t sum = 0;
+
+	for (uint32_t h = 1; mine != NULL && h < s->n; h++) {
+		const struct slab *b = s->slab[h];
+
+		if (b != NULL && b->role == mine->role &&
+		    b->index == mine->index &&
+		    b->incarnation == mine->incarnation) {
+			sum += b->live_bytes;
+		}
+	}
+	return sum;
 }
 
 void
@@ -170,6 +201,7 @@ slabs_release(struct slabs *s, struct piece p)
 
 	ec_assert(b != NULL && b->live > 0);
 	b->live--;
+	b->live_bytes -= class_bytes(p);
 	x.slab = b->number;
 	if (b->role == ROLE_SPOOLER) {
 		ec_assert(arena_give(s->own, x));

@@ -22,6 +22,7 @@ struct slab {
 	char *map;
 	uint64_t size;
 	uint32_t live;
+	uint64_t live_bytes;	/* of their extents' classes */
 	uint32_t lent;		/* bit per deliverer that knows it */
 	bool dead;		/* the owner is, or has taken it back */
 };
@@ -66,6 +67,8 @@ const char *slabs_at(const struct slabs *s, struct piece p);
 void slabs_hold(struct slabs *s, struct piece p);
 /* The piece is held no more: it goes back to its owner. */
 void slabs_release(struct slabs *s, struct piece p);
+/* Bytes of this piece's owner that we hold. */
+uint64_t slabs_held_bytes(const struct slabs *s, struct piece p);
 /* Sends what is to be given back; link_of finds a listener's link or NULL. */
 void slabs_flush(struct slabs *s, struct ipc_link *(*link_of)(void *arg,
 	unsigned index, uint32_t incarnation), void *arg);

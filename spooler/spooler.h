@@ -77,6 +77,7 @@ struct deliverer_peer {
 
 struct settings {	/* of the configuration, as used per message */
 	uint64_t settle_after_us;
+	uint64_t arena_bytes;	/* Arena_Size, of each listener */
 	struct slice hostname, mailer_daemon;
 	uint32_t max_batch;
 };
