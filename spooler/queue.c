@@ -56,21 +56,32 @@ queue_is(const struct queues *qs, uint32_t number)
 	return (uintptr_t)q > BUDGET_ROWS && q->number == number;
 }
 
+/* An empty slice may have no address, which memcpy does not take. */
+static char *
+put(char *to, struct slice s)
+{
+	if (s.len > 0) {
+		memcpy(to, s.ptr, s.len);
+	}
+	return to + s.len;
+}
+
 static size_t
 make_key(char *key, size_t size, struct slice group, struct slice binding,
     struct slice domain)
 {
 	size_t n = group.len + binding.len + domain.len + 2;
+	char *at = key;
 
 	if (n > size) {
 		return 0;
 	}
-	memcpy(key, group.ptr, group.len);
-	key[group.len] = '\0';
-	memcpy(key + group.len + 1, binding.ptr, binding.len);
-	key[group.len + 1 + binding.len] = '\0';
-	memcpy(key + group.len + binding.len + 2, domain.ptr, domain.len);
-	bytes_lower(key + group.len + binding.len + 2, domain.len);
+	at = put(at, group);
+	*at++ = '\0';
+	at = put(at, binding);
+	*at++ = '\0';
+	put(at, domain);
+	bytes_lower(at, domain.len);
 	return n;
 }
 
