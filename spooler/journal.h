@@ -74,7 +74,7 @@ enum journal_pin {
 struct journal *journal_open(struct loop *l, const struct fs *fs, int dir,
 	const struct journal_limits *limits, const struct journal_hooks *hooks,
 	struct error *err_out);
-/* Writes what has gathered, waits for it, closes. */
+/* Writes what has gathered, waits for it (the hooks are called), closes. */
 void journal_close(struct journal **j);
 
 enum journal_room {
@@ -85,7 +85,9 @@ enum journal_room {
 };
 /* Would records of these payloads (n of them, bytes in sum) be taken now?
  * important records (outcomes, our own DSNs) may use the last tenth of the
- * segments and survive a failed batch; others are refused earlier. */
+ * segments but one and survive a failed batch; others are refused earlier.
+ * The last segment takes only important STATE and SETTLED records: they are
+ * what lets segments go. */
 enum journal_room journal_fits(const struct journal *j, uint64_t bytes,
 	unsigned n, bool important);
 /* Appends a record made of parts.  Records appended in one callback of the
@@ -102,6 +104,9 @@ void journal_pin(struct journal *j, uint32_t epoch, enum journal_pin kind);
 void journal_unpin(struct journal *j, uint32_t epoch, enum journal_pin kind);
 /* The logger has all lines up to this position on disk. */
 void journal_logged(struct journal *j, uint64_t lsn);
+
+/* Each second: what could not be carried or found no segment tries again. */
+void journal_poke(struct journal *j);
 
 /* Replay: segments that were there at open, oldest first; NULL at the end.
  * Until replay says it is done no old segment is freed. */

@@ -100,6 +100,31 @@ packet_free(struct packet *p)
 	free(p);
 }
 
+/* The peer is gone.  What it said last is still to be read; the end of that
+ * takes the link down. */
+static void
+link_mute(struct ipc_link *k)
+{
+	struct list_node *n;
+
+	k->mute = true;
+	while ((n = list_pop_front(&k->queue)) != NULL) {
+		packet_free(list_entry(n, struct packet, link));
+	}
+	k->queued_bytes = 0;
+	loop_fd_want(&k->watch, LOOP_READ);
+}
+
+static void
+send_failed(struct ipc_link *k)
+{
+	if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) {
+		link_mute(k);
+	} else {
+		link_fail(k, strerror(errno));
+	}
+}
+
 /* Sends or, when the socket is full or others wait before it, queues. */
 static void
 packet_send(struct ipc_link *k, const void *bytes, size_t len, const int *fds,
@@ -107,7 +132,7 @@ packet_send(struct ipc_link *k, const void *bytes, size_t len, const int *fds,
 {
 	struct packet *p;
 
-	if (k->down) {
+	if (k->down || k->mute) {
 		return;
 	}
 	if (list_is_empty(&k->queue)) {
@@ -116,7 +141,7 @@ packet_send(struct ipc_link *k, const void *bytes, size_t len, const int *fds,
 		}
 		if (errno != EAGAIN && errno != EWOULDBLOCK &&
 		    errno != ENOBUFS) {
-			link_fail(k, strerror(errno));
+			send_failed(k);
 			return;
 		}
 		loop_fd_want(&k->watch, LOOP_READ | LOOP_WRITE);
@@ -148,7 +173,7 @@ queue_send(struct ipc_link *k)
 			    errno == ENOBUFS) {
 				return;
 			}
-			link_fail(k, strerror(errno));
+			send_failed(k);
 			return;
 		}
 		list_remove(n);
@@ -187,11 +212,12 @@ ipc_begin(struct ipc_link *k, enum ipc_type type)
 	return &k->out;
 }
 
-void
-ipc_end(struct ipc_link *k)
+/* Closes the open message. */
+static void
+message_end(struct ipc_link *k)
 {
 	static const char zero[8];
-	size_t start = k->begun - 1, end;
+	size_t start = k->begun - 1;
 	uint32_t len;
 
 	ec_assert(k->begun != 0 && !k->out.full);
@@ -200,12 +226,17 @@ ipc_end(struct ipc_link *k)
 	memcpy(k->out.ptr + start + 4, &len, sizeof len);
 	buf_append(&k->out, zero, num_round_up(len, 8) - len);
 	k->begun = 0;
-	end = k->out.len;
-	if (end > IPC_PACKET_MAX) {
+	if (k->out.len > IPC_PACKET_MAX) {
 		/* It did not fit behind the others: they go first. */
 		packet_send(k, k->out.ptr, start, NULL, 0);
 		buf_consume(&k->out, start);
 	}
+}
+
+void
+ipc_end(struct ipc_link *k)
+{
+	message_end(k);
 	if (k->out.len > IPC_PACKET_MAX - 4096) {
 		ipc_flush(k);
 	}
@@ -227,7 +258,7 @@ ipc_send_fd(struct ipc_link *k, enum ipc_type type, struct slice body,
 	ipc_flush(k);
 	b = ipc_begin(k, type);
 	buf_add(b, body);
-	ipc_end(k);
+	message_end(k);
 	packet_send(k, k->out.ptr, k->out.len, fds, n_fds);
 	buf_clear(&k->out);
 }
@@ -320,6 +351,11 @@ on_ready(void *arg, unsigned ready)
 		    fds, &n_fds);
 
 		if (n < 0) {
+			if (errno == ECONNRESET) {
+				/* Told once, when the peer left our words
+				 * unread; its own come after that. */
+				continue;
+			}
 			if (errno != EAGAIN && errno != EWOULDBLOCK) {
 				link_fail(k, errno == EMSGSIZE ?
 				    "oversized packet" : strerror(errno));
@@ -327,7 +363,7 @@ on_ready(void *arg, unsigned ready)
 			return;
 		}
 		if (n == 0) {
-			link_fail(k, "closed by the other side");
+			link_fail(k, IPC_CLOSED);
 			return;
 		}
 		packet_read(k, slice_make(k->hub->packet, (size_t)n), fds,
