@@ -49,6 +49,7 @@ check_in_file(const struct rig *g, const struct journal_note *n)
 	static char bytes[1 << 20];
 	int fd = journal_segment_fd(g->j, n->epoch);
 
+	ck_assert_uint_le(n->offset + n->length, g->limits.segment_bytes);
 	ck_assert_int_eq(pread(fd, bytes, n->length, (off_t)n->offset),
 	    (ssize_t)n->length);
 	ck_assert(memcmp(bytes, n->payload, n->length) == 0);
@@ -68,7 +69,8 @@ note_failed(struct rig *g, struct rig_record *r, const struct journal_note *n)
 	}
 	if (g->fail_next > 0) {
 		g->fail_next--;
-		crashfs_fail(g->c, CRASHFS_BIT(CRASHFS_SYNC), 1, EIO, false);
+		/* Nothing of it comes to the disk. */
+		crashfs_fail(g->c, CRASHFS_BIT(CRASHFS_WRITE), 1, EIO, false);
 	}
 }
 

@@ -40,7 +40,7 @@ struct rig {
 	uint32_t floor;		/* epochs below are durably free */
 	uint32_t last_epoch;
 	uint64_t last_lsn;
-	unsigned fail_next;	/* syncs to fail when a failure is told */
+	unsigned fail_next;	/* writes to fail when a failure is told */
 	unsigned n_batches, n_rooms, n_carries;
 };
 
