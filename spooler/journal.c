@@ -25,6 +25,9 @@
 #define MAX_SEGMENTS 1024u
 #define SEGMENT_MAX (64u << 20)
 #define SEGMENT_MIN (1u << 20)
+/* Made before they are needed: one for what was let in when no more can be
+ * made, and those for outcomes and for what lets segments go. */
+#define AHEAD 3u
 #define REMAKE_MIN_US 100000u
 #define REMAKE_MAX_US 30000000u
 #define GATHER_SOFT (16u << 20)	/* a batch closes for others beyond this */
@@ -284,7 +287,7 @@ make_one(struct journal *j)
 static void
 make_ahead(struct journal *j)
 {
-	while (j->n_free + j->n_making < 2 &&
+	while (j->n_free + j->n_making < AHEAD &&
 	    j->n_used + j->n_free + j->n_making < j->max_segments) {
 		make_one(j);
 	}
