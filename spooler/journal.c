@@ -35,6 +35,7 @@ enum segment_state { SEG_FREE, SEG_OLD, SEG_CURRENT, SEG_FULL };
 
 struct segment {
 	uint32_t epoch;
+	uint32_t key;
 	uint32_t number;	/* of the file */
 	int fd;
 	enum segment_state state;
@@ -318,14 +319,19 @@ rotate(struct journal *j)
 		return false;
 	}
 	s = j->freed[--j->n_free];
-	epoch = old != NULL ? old->epoch + 1 : j->n_used > 0 ?
-	    j->used[j->n_used - 1]->epoch + 1 :
+	/* At open never below the time: were the newest head lost, its epoch
+	 * must not come again. */
+	epoch = old != NULL ? old->epoch + 1 :
 	    (uint32_t)(clock_wall_us() / 1000000u);
+	if (old == NULL && j->n_used > 0) {
+		epoch = EC_MAX(epoch, j->used[j->n_used - 1]->epoch + 1);
+	}
 	if (old != NULL) {
 		old->state = SEG_FULL;
 		old->limit = old->end;
 	}
 	s->epoch = epoch;
+	s->key = arc4random();
 	s->state = SEG_CURRENT;
 	s->pins[PIN_RECORD] = s->pins[PIN_STATE] = 0;
 	s->limit = 0;
@@ -352,7 +358,7 @@ fill_head(struct journal *j, struct segment_head *h)
 	}
 	prev = n > 0 ? j->used[n - 1] : NULL;
 	*h = (struct segment_head){ .epoch = j->current->epoch,
-		.size = j->current->size, .oldest = j->used[0]->epoch,
+		.key = j->current->key, .size = j->current->size, .oldest = j->used[0]->epoch,
 		.prev = prev != NULL ? prev->epoch : 0,
 		.prev_end = prev != NULL ? prev->limit : 0,
 		.created_us = clock_wall_us() };
@@ -380,7 +386,8 @@ batch_run(struct workq_job *job)
 		}
 	}
 	b->head_ok = true;
-	batch_seal(b->bytes, b->len, b->n, b->seg->epoch, b->first);
+	batch_seal(b->bytes, b->len, b->n,
+	    (struct segment_use){ b->seg->epoch, b->seg->key }, b->first);
 	memset(b->bytes + b->len, 0, padded - b->len);
 	if (fs_write_all(j->fs, b->seg->fd, b->bytes, padded, b->offset) < 0 ||
 	    j->fs->sync_data(b->seg->fd) < 0) {
@@ -694,7 +701,8 @@ journal_old(const struct journal *j, unsigned n, struct journal_old *out)
 	if (n >= j->n_used || j->used[n]->state != SEG_OLD) {
 		return false;
 	}
-	*out = (struct journal_old){ j->used[n]->epoch, j->used[n]->size,
+	*out = (struct journal_old){ j->used[n]->epoch, j->used[n]->key,
+		j->used[n]->size,
 		j->used[n]->limit };
 	return true;
 }
@@ -736,6 +744,15 @@ journal_segment_fd(const struct journal *j, uint32_t epoch)
 	struct segment *s = find(j, epoch);
 
 	return s == NULL ? -1 : s->fd;
+}
+
+struct segment_use
+journal_use(const struct journal *j, uint32_t epoch)
+{
+	struct segment *s = find(j, epoch);
+
+	ec_assert(s != NULL);
+	return (struct segment_use){ s->epoch, s->key };
 }
 
 bool
@@ -820,6 +837,7 @@ open_one(struct journal *j, const char *name, struct segment_head *newest,
 	s->size = (uint64_t)st.st_size;
 	if (s->size >= 2 * JOURNAL_BLOCK && segment_head_valid(&h)) {
 		s->epoch = h.epoch;
+		s->key = h.key;
 		s->state = SEG_OLD;
 		if (h.epoch > newest->epoch) {
 			*newest = h;

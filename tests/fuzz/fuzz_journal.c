@@ -24,13 +24,13 @@ check_batch(const struct journal_scan *s, uint64_t limit, uint64_t *last_lsn)
 	ec_assert(n == s->head->count && pos == s->head->bytes);
 	copy = xmalloc(s->head->bytes);
 	memcpy(copy, s->bytes + s->at, s->head->bytes);
-	batch_seal(copy, s->head->bytes, s->head->count, s->epoch,
+	batch_seal(copy, s->head->bytes, s->head->count, s->use,
 	    s->head->first);
 	/* Words that are zero by the format may differ; sums then do, too. */
 	if (s->head->zero == 0) {
 		struct journal_scan t;
 
-		journal_scan_init(&t, copy, s->head->bytes, s->epoch, 0);
+		journal_scan_init(&t, copy, s->head->bytes, s->use, 0);
 		t.resume = 0;
 		ec_assert(journal_scan_next(&t) == SCAN_BATCH);
 	}
@@ -49,7 +49,8 @@ scan(const char *bytes, size_t size, uint64_t limit)
 
 	memcpy(&h, bytes, sizeof h);
 	(void)segment_head_valid(&h);
-	journal_scan_init(&s, bytes, size, h.epoch, limit);
+	journal_scan_init(&s, bytes, size,
+	    (struct segment_use){ h.epoch, h.key }, limit);
 	while ((got = journal_scan_next(&s)) != SCAN_END) {
 		ec_assert(s.resume > s.at);
 		if (got == SCAN_BATCH) {
@@ -83,7 +84,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		r.length %= (uint32_t)room;
 		memcpy(batch + JOURNAL_BATCH_HEAD, &r, sizeof r);
 		batch_seal(batch, JOURNAL_BATCH_HEAD +
-		    journal_record_bytes(r.length), 1, h.epoch, 1);
+		    journal_record_bytes(r.length), 1,
+		    (struct segment_use){ h.epoch, h.key }, 1);
 		scan(bytes, file, 0);
 	}
 	free(bytes);

@@ -345,7 +345,8 @@ rig_replay(struct rig *g)
 		before = old.epoch;
 		ck_assert_int_eq(pread(journal_segment_fd(g->j, old.epoch),
 		    bytes, old.size, 0), (ssize_t)old.size);
-		journal_scan_init(&s, bytes, old.size, old.epoch, old.limit);
+		journal_scan_init(&s, bytes, old.size,
+		    (struct segment_use){ old.epoch, old.key }, old.limit);
 		while ((got = journal_scan_next(&s)) != SCAN_END) {
 			ck_assert_int_eq(got, SCAN_BATCH);
 			replay_batch(g, &s, bytes, &last);

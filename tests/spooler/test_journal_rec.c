@@ -8,6 +8,7 @@
 
 #define EPOCH 41u
 #define SIZE (8u * JOURNAL_BLOCK)
+#define KEY 0x5eed1234u
 
 static char seg[SIZE];
 static uint64_t at[4];	/* where each batch starts, and the end */
@@ -28,7 +29,7 @@ static void
 make(uint32_t epoch)
 {
 	static char big[5000];
-	struct segment_head h = { .epoch = epoch, .size = SIZE,
+	struct segment_head h = { .epoch = epoch, .key = KEY, .size = SIZE,
 		.oldest = epoch, .prev = epoch - 1, .prev_end = 8192 };
 	uint64_t pos = JOURNAL_BLOCK;
 	uint32_t first = 1;
@@ -46,7 +47,8 @@ make(uint32_t epoch)
 			    b == 1 ? big : "abcdefghijk",
 			    b == 1 ? sizeof big : 5 + i * 3);
 		}
-		batch_seal(seg + pos, len, n, epoch, first);
+		batch_seal(seg + pos, len, n,
+		    (struct segment_use){ epoch, KEY }, first);
 		at[b] = pos;
 		first += n;
 		pos = num_round_up(pos + len, JOURNAL_BLOCK);
@@ -63,7 +65,8 @@ scan(uint64_t size, uint64_t limit, uint32_t epoch)
 	enum journal_scan_result got;
 	unsigned n = 0;
 
-	journal_scan_init(&s, seg, size, epoch, limit);
+	journal_scan_init(&s, seg, size,
+	    (struct segment_use){ epoch, KEY }, limit);
 	while ((got = journal_scan_next(&s)) != SCAN_END) {
 		struct journal_record r;
 		uint32_t pos = 0, i = 0;
@@ -188,6 +191,24 @@ START_TEST(stale_epochs)
 }
 END_TEST
 
+/* A stranger's message that looks like a batch, with the right epoch and
+ * index, behind a torn one: without the key its sums are wrong. */
+START_TEST(forged_batch)
+{
+	size_t len = JOURNAL_BATCH_HEAD;
+
+	make(EPOCH);
+	memset(seg + at[2], 0, SIZE - at[2]);
+	len = add_record(seg + at[2], len, JOURNAL_DONE, "gone", 4);
+	batch_seal(seg + at[2], len, 1,
+	    (struct segment_use){ EPOCH, KEY + 1 }, 4);
+	ck_assert_str_eq(scan(SIZE, 0, EPOCH), "13");
+	batch_seal(seg + at[2], len, 1,
+	    (struct segment_use){ EPOCH, KEY }, 4);
+	ck_assert_str_eq(scan(SIZE, 0, EPOCH), "134");
+}
+END_TEST
+
 /* Of a batch of two blocks only the one or the other came. */
 START_TEST(torn_tail)
 {
@@ -241,6 +262,7 @@ main(void)
 	tcase_add_test(t, every_truncation);
 	tcase_add_test(t, every_bit_flipped);
 	tcase_add_test(t, stale_epochs);
+	tcase_add_test(t, forged_batch);
 	tcase_add_test(t, torn_tail);
 	tcase_add_loop_test(t, head_rules, 0, (int)ARRAY_LEN(heads));
 	r = srunner_create(s);
