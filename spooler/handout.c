@@ -284,7 +284,8 @@ run_queue(struct spooler *s, struct queue *q, unsigned *budget)
 			outcome_end(s, slot);
 		} else if (x == NULL || !txn_is_resident(x)) {
 			if (!load_head(s, q, x)) {
-				return false;	/* a load that ends wakes it */
+				list_push_back(&s->load_wait, &q->runnable);
+				return false;
 			}
 		} else {
 			give_work(s, q, (unsigned)d, x);
@@ -292,6 +293,16 @@ run_queue(struct spooler *s, struct queue *q, unsigned *budget)
 		(*budget)--;
 	}
 	return q->head != 0;
+}
+
+void
+handout_reader_free(struct spooler *s)
+{
+	struct list_node *n;
+
+	while ((n = list_pop_front(&s->load_wait)) != NULL) {
+		list_push_back(&s->runnable, n);
+	}
 }
 
 void

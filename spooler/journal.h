@@ -87,7 +87,9 @@ enum journal_room {
 };
 /* Would records of these payloads (n of them, bytes in sum) be taken now?
  * important records (outcomes, our own DSNs) may use the last tenth of the
- * segments and survive a failed batch; others are refused earlier. */
+ * segments but one and survive a failed batch; others are refused earlier.
+ * The last segment takes only important STATE and SETTLED records: they are
+ * what lets segments go. */
 enum journal_room journal_fits(const struct journal *j, uint64_t bytes,
 	unsigned n, bool important);
 /* Appends a record made of parts.  Records appended in one callback of the

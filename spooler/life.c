@@ -337,6 +337,7 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	s->started_us = now;
 	s->next_work = clock_wall_us() / 16;
 	list_init(&s->runnable);
+	list_init(&s->load_wait);
 	list_init(&s->to_tell);
 	list_init(&s->settle_order);
 	list_init(&s->late_stores);

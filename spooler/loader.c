@@ -160,13 +160,17 @@ static struct txn *
 make_txn(struct spooler *s, struct load *l)
 {
 	struct msg *m = index_at(&s->index, l->msg);
+	struct envelope env;
 	struct txn *x;
 	struct buf b;
 
 	buf_init(&b, META_MAX_BYTES);
+	l->meta.env.rcpt = &l->meta.rcpt;
 	envelope_encode(&l->meta.env, &b);
 	ec_assert(!b.full);
-	x = txn_create(&s->txns, &l->meta.env, buf_slice(&b), l->meta.size);
+	scratch_reset(&l->scratch);	/* its strings are in b now */
+	ec_assert(envelope_decode(buf_slice(&b), &l->scratch, &env));
+	x = txn_create(&s->txns, &env, buf_slice(&b), l->meta.size);
 	/* The fixed part, then the sender; see envelope.c. */
 	m->rcpt_at = (uint32_t)(envelope_first_recipient(buf_slice(&b)));
 	buf_fini(&b);
@@ -237,6 +241,7 @@ load_done(struct workq_job *job)
 			    10000000u);
 		}
 	}
+	handout_reader_free(s);
 	outcome_retry_late(s);
 	scratch_fini(&l->scratch);
 	free(l->bytes);

@@ -115,7 +115,8 @@ queue_get(struct queues *qs, struct slice group, struct slice binding,
 	    domain.len);
 	list_init(&q->runnable);
 	list_init(&q->told);
-	list_init(&q->idle);
+	/* Empty so far: if nothing ever comes the sweep takes it. */
+	list_push_back(&qs->idle, &q->idle);
 	HASH_ADD_KEYPTR(hh, qs->by_key, q->key, n, q);
 	return q;
 }
@@ -252,8 +253,10 @@ queue_delay(struct queues *qs, uint32_t msg, uint64_t mono_us,
 	struct queue *q = queue_at(qs, m->queue);
 
 	m->state = MSG_DELAYED;
-	/* Never before its time: the tick after. */
-	wheel_add(qs, msg, (mono_us + delay_us) / WHEEL_TICK_US + 1);
+	/* Never before its time: the tick after.  The caller's time may be
+	 * older than the last serving: not into a list served already. */
+	wheel_add(qs, msg, EC_MAX((mono_us + delay_us) / WHEEL_TICK_US,
+	    qs->tick) + 1);
 	q->n_delayed++;
 	qs->n_delayed++;
 	queue_check_idle(qs, q);

@@ -108,6 +108,8 @@ struct spooler {
 	struct listener_peer listeners[SPOOLER_LISTENERS];
 	struct deliverer_peer deliverers[SPOOLER_DELIVERERS];
 	struct list_node runnable;	/* queues with mail and credit */
+	struct list_node load_wait;	/* would be runnable, but no reader is
+					 * free for the head's body */
 	struct list_node to_tell;	/* queues with mail, READY to be said */
 	struct list_node settle_order;	/* txns, oldest first */
 	struct list_node late_stores;	/* STOREs that wait for room or replay */
@@ -172,6 +174,8 @@ void handout_wake(struct spooler *s, struct queue *q);
 void handout_slab_gone(void *arg, uint32_t handle, uint32_t lent);
 /* Its body came (or not: then its messages are delayed a little). */
 void handout_loaded(struct spooler *s, struct txn *x, bool ok);
+/* A reader is free. */
+void handout_reader_free(struct spooler *s);
 void handout_forget_queue(void *arg, struct queue *q);
 /* Every deliverer that runs has said what it holds, and the journal is read:
  * handing out begins. */

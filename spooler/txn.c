@@ -15,8 +15,11 @@ txns_init(struct txns *t, struct slabs *slabs)
 static struct slice
 moved(struct slice s, struct slice from, const char *to)
 {
-	return s.len == 0 ? slice_make(to, 0) :
-	    slice_make(to + (s.ptr - from.ptr), s.len);
+	if (s.len == 0) {
+		return slice_make(to, 0);
+	}
+	ec_assert(s.ptr >= from.ptr && s.ptr + s.len <= from.ptr + from.len);
+	return slice_make(to + (s.ptr - from.ptr), s.len);
 }
 
 static bool
