@@ -24,6 +24,9 @@
 #include "common/mail/size.h"
 
 #define MAX_SEGMENTS 1024u
+/* Made before they are needed: one for what was let in when no more can be
+ * made, and those for outcomes and for what lets segments go. */
+#define AHEAD 3u
 #define REMAKE_MIN_US 100000u
 #define REMAKE_MAX_US 30000000u
 #define GATHER_SOFT (16u << 20)	/* a batch closes for others beyond this */
@@ -283,7 +286,7 @@ make_one(struct journal *j)
 static void
 make_ahead(struct journal *j)
 {
-	while (j->n_free + j->n_making < 2 &&
+	while (j->n_free + j->n_making < AHEAD &&
 	    j->n_used + j->n_free + j->n_making < j->max_segments) {
 		make_one(j);
 	}

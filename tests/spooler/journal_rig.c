@@ -208,6 +208,15 @@ rig_fini(struct rig *g)
 	loop_destroy(&g->loop);
 }
 
+static void
+on_second(void *arg)
+{
+	struct rig *g = arg;
+
+	journal_poke(g->j);
+	loop_timer_set(&g->second, 50000);	/* a short one */
+}
+
 bool
 rig_open(struct rig *g)
 {
@@ -226,6 +235,10 @@ rig_open(struct rig *g)
 	if (g->j == NULL && g->c != NULL) {
 		close(g->dir);
 	}
+	if (g->j != NULL) {
+		loop_timer_init(&g->second, g->loop, on_second, g);
+		loop_timer_set(&g->second, 50000);
+	}
 	return g->j != NULL;
 }
 
@@ -233,6 +246,7 @@ void
 rig_close(struct rig *g)
 {
 	if (g->j != NULL) {
+		loop_timer_stop(&g->second);
 		journal_close(&g->j);
 		close(g->dir);
 	}

@@ -27,6 +27,7 @@ struct rig_record {
 
 struct rig {
 	struct loop *loop;
+	struct loop_timer second;	/* pokes, as the spooler does */
 	struct crashfs *c;	/* NULL: the real file system */
 	int dir;
 	struct journal *j;

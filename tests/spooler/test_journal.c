@@ -269,7 +269,6 @@ fail_one(unsigned calls, uint64_t n, int error, enum crashfs_loss loss)
 	rig_group(&rig);
 	/* If no segment could be made it is tried again by and by. */
 	while (rig_append(&rig, 100, false, false) != JOURNAL_OK) {
-		journal_poke(rig.j);
 		loop_turn(rig.loop, true);
 	}
 	rig_drain(&rig);
@@ -407,8 +406,10 @@ START_TEST(no_space_for_segments)
 	rig_init(&rig, true, 1);
 	ck_assert(rig_open(&rig));
 	journal_replayed(rig.j);
-	rig_append(&rig, 100, false, false);
-	rig_drain(&rig);
+	/* The current one and three ahead. */
+	while (crashfs_count(rig.c, CRASHFS_BIT(CRASHFS_OPEN)) < 4) {
+		loop_turn(rig.loop, true);
+	}
 	crashfs_fail(rig.c, CRASHFS_BIT(CRASHFS_OPEN), 1, ENOSPC, true);
 	rig_work(&rig, 60);
 	for (unsigned i = 0; i < rig.n; i++) {
