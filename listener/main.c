@@ -7,7 +7,7 @@
 
 #include "common/base/clock.h"
 
-#define RATE_US 10000000u
+#define RATE_US 10000000u	/* the rate in the title is over so long */
 #define SPARE_FDS 128u
 
 static void
@@ -135,9 +135,14 @@ title(struct worker *w, char *out, size_t size)
 
 	score_set(score, SCORE_L_SESSIONS, l->n_sessions);
 	score_set(score, SCORE_L_ARENA_SIZE, arena_max_bytes(l->arena));
+	if (l->rate_at_us == 0) {
+		l->rate_at_us = now;
+		l->rate_base = got;
+	} else {
+		l->per_minute = (unsigned)((got - l->rate_base) * 60000000u /
+		    (now - l->rate_at_us + 1));
+	}
 	if (now - l->rate_at_us >= RATE_US) {
-		l->per_minute = l->rate_at_us == 0 ? 0 : (unsigned)((got -
-		    l->rate_base) * 60000000u / (now - l->rate_at_us));
 		l->rate_at_us = now;
 		l->rate_base = got;
 	}
