@@ -236,6 +236,10 @@ fake_spooler_down(struct fake_spooler *s)
 		ipc_link_close(&s->link);
 		s->up = false;
 	}
+	/* What it did not answer is the listener's again. */
+	for (unsigned i = 0; i < s->n; i++) {
+		s->store[i].held &= s->store[i].answered;
+	}
 	unmap(s);
 }
 
