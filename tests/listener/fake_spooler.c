@@ -202,6 +202,7 @@ on_down(void *arg, struct ipc_link *k, const char *reason)
 
 	(void)reason;
 	s->up = false;
+	s->cut = true;
 	ipc_link_close(k);
 }
 

@@ -159,6 +159,8 @@ turn_client(struct client *c)
 static void
 turn_spooler(void)
 {
+	ck_assert_msg(!sp.cut, "link cut; log: %.*s",
+	    SLICE_ARG(buf_slice(&h.log)));
 	if (!sp.up) {
 		if (pick(10) == 0) {
 			fake_spooler_up(&sp);
