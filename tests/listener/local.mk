@@ -17,3 +17,13 @@ tests_listener_test_listener_SOURCES = tests/listener/test_listener.c \
 tests_listener_test_listener_CFLAGS = $(TEST_CFLAGS)
 tests_listener_test_listener_LDADD = tests/support/libharness.a $(TEST_LIBS)
 EXTRA_tests_listener_test_listener_DEPENDENCIES = listener/listener$(EXEEXT)
+check_PROGRAMS += tests/listener/test_soak tests/listener/test_mend
+TESTS += tests/listener/test_soak tests/listener/test_mend
+tests_listener_test_soak_SOURCES = tests/listener/test_soak.c \
+	tests/listener/fake_spooler.c tests/listener/talker.c
+tests_listener_test_soak_CFLAGS = $(TEST_CFLAGS)
+tests_listener_test_soak_LDADD = tests/support/libharness.a $(TEST_LIBS)
+EXTRA_tests_listener_test_soak_DEPENDENCIES = listener/listener$(EXEEXT)
+tests_listener_test_mend_SOURCES = tests/listener/test_mend.c
+tests_listener_test_mend_CFLAGS = $(TEST_CFLAGS)
+tests_listener_test_mend_LDADD = listener/liblistener.a $(TEST_LIBS)
