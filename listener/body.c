@@ -27,6 +27,14 @@ body_begin(struct session *s)
 	b->n = 0;
 	b->room = 0;
 	b->discard = false;
+	b->ended = false;
+	b->mending = s->set.lone_lf_header == CONFIG_LONE_LF_FIX ||
+	    s->set.lone_lf_body == CONFIG_LONE_LF_FIX;
+	if (b->mending) {
+		mend_init(&b->mend, s->set.lone_lf_header ==
+		    CONFIG_LONE_LF_FIX, s->set.lone_lf_body ==
+		    CONFIG_LONE_LF_FIX);
+	}
 	b->max = s->l->max_body;
 	if (s->sm.limits.max_size > 0) {
 		b->max = EC_MIN(b->max, s->sm.limits.max_size);
@@ -82,43 +90,75 @@ body_put(struct session *s, struct slice bytes)
 	return true;
 }
 
+/* What was decoded, mended, into the arena. */
+static bool
+put_mended(struct session *s, struct slice in)
+{
+	struct body *b = &s->body;
+	char out[4096];
+	size_t used, made;
+
+	while (in.len > 0) {
+		made = mend_run(&b->mend, in, &used, out, sizeof out);
+		in = slice_skip(in, used);
+		b->size += made;
+		if (!body_put(s, slice_make(out, made))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Decodes some of in, at least a byte, straight into the arena if it can. */
+static bool
+take_some(struct session *s, struct slice in, size_t *used_out)
+{
+	struct body *b = &s->body;
+	char apart[8192], *to = apart;
+	size_t room = sizeof apart, made;
+	bool straight = !b->discard && !b->mending;
+	struct extent *x = NULL;
+
+	*used_out = 0;
+	if (straight) {
+		if (b->room == 0 && !grow(s, in.len)) {
+			return false;
+		}
+		x = &b->ext[b->n - 1];
+		to = arena_at(s->l->arena, *x) + x->length;
+		room = b->room;
+	}
+	b->ended = dot_decode(&b->dot, in, used_out, to, room, &made) ==
+	    DOT_END;
+	if (straight) {
+		x->length += (uint32_t)made;
+		b->room -= made;
+		b->size += made;
+		return true;
+	}
+	return b->discard || put_mended(s, slice_make(apart, made));
+}
+
 enum body_result
 body_take(struct session *s, struct slice in, size_t *used_out)
 {
 	struct body *b = &s->body;
-	char nowhere[8192];
+	size_t used;
 
 	*used_out = 0;
-	while (in.len > 0) {
-		struct extent *x = NULL;
-		char *to = nowhere;
-		size_t room = sizeof nowhere, used, made;
-		enum dot_status st;
+	while (in.len > 0 && !b->ended) {
+		bool fits = take_some(s, in, &used);
 
-		if (!b->discard) {
-			if (b->room == 0 && !grow(s, in.len)) {
-				return BODY_FULL;
-			}
-			x = &b->ext[b->n - 1];
-			to = arena_at(s->l->arena, *x) + x->length;
-			room = b->room;
-		}
-		st = dot_decode(&b->dot, in, &used, to, room, &made);
 		in = slice_skip(in, used);
 		*used_out += used;
-		if (x != NULL) {
-			x->length += (uint32_t)made;
-			b->room -= made;
+		if (!fits) {
+			return BODY_FULL;
 		}
-		b->size = b->dot.bytes;
 		if (!b->discard && b->size > b->max) {
 			return BODY_LARGE;
 		}
-		if (st == DOT_END) {
-			return BODY_DOT;
-		}
 	}
-	return BODY_MORE;
+	return b->ended ? BODY_DOT : BODY_MORE;
 }
 
 void

@@ -8,17 +8,23 @@
  * Replies of one turn leave in one write.  A client that does not read its
  * replies is not read from either, and is dropped by the idle deadline.
  */
+#include "listener/transaction.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "common/base/addr.h"
 #include "common/base/clock.h"
 #include "common/base/fdio.h"
 #include "common/base/log.h"
-#include "listener/transaction.h"
 
 #define LINE_MAX_BYTES SMTP_LINE_DEFAULT_MAX
+#define LAST_WORDS_US 30000000u	/* for a client to read why we close */
+#define LOOK_MIN_US 10000u	/* between two looks at the deadlines */
+#define LOOK_MAX_US 5000000u
+#define KEEP_BYTES 8192u	/* of buffers, between two bursts */
 
 static void session_close(struct session *s);
 
@@ -35,6 +41,9 @@ map_ip(const struct sockaddr_storage *ss, uint8_t ip[16], uint16_t *port)
 	}
 }
 
+/* While replies do not leave nothing is read: the kernel's buffer holds the
+ * client back.  The same while a message is stored; but as most clients say
+ * nothing then, the watch stays and on_ready() takes it away if need be. */
 static void
 want(struct session *s)
 {
@@ -43,10 +52,7 @@ want(struct session *s)
 	if (s->dead) {
 		return;
 	}
-	/* While a message is stored, or replies do not leave, nothing is
-	 * read: the kernel's buffer holds the client back. */
-	if (s->sm.state != SMTP_ST_STORING && s->out.len - s->out_at == 0 &&
-	    !s->closing) {
+	if (s->out.len - s->out_at == 0 && !s->closing && !s->deaf) {
 		w |= LOOP_READ;
 	}
 	if (s->out.len > s->out_at) {
@@ -128,8 +134,8 @@ say(struct session *s, struct smtp_out out, enum smtp_state was)
 	}
 	if (out.reply != NULL) {
 		if (out.reply->code >= 400) {
-			refuse_log(s, out.reply->code,
-			    slice_of(out.reply->text), "");
+			refuse_log(s, was, out.reply->code,
+			    slice_of(out.reply->text));
 		}
 		smtp_session_put(&s->sm, &s->out, &out, stored ?
 		    stored_id(s, id) : SLICE(""));
@@ -189,6 +195,11 @@ serve_content(struct session *s, struct slice in, size_t *used)
 		step(s, SMTP_EV_NO_ROOM);
 		break;
 	}
+	/* The dot may have come with what was too much. */
+	if (s->body.ended && in_content(s)) {
+		was = s->sm.state;
+		perform(s, transaction_dot(s), was, NULL);
+	}
 }
 
 /* Serves as much of in as can be served now; the count. */
@@ -222,8 +233,14 @@ serve(struct session *s, struct slice in)
 		}
 		in = slice_skip(in, used);
 		total += used;
-		if (s->out.len - s->out_at > OUT_MAX / 2 && !flush_out(s)) {
-			s->closing = true;
+		if (s->out.len - s->out_at > OUT_MAX / 2) {
+			if (!flush_out(s)) {
+				s->closing = true;
+			} else if (s->out.len > 0) {
+				/* It does not read: the rest is served when
+				 * these replies have left. */
+				break;
+			}
 		}
 	}
 	return total;
@@ -234,8 +251,18 @@ static void
 keep_left(struct session *s, struct slice in)
 {
 	buf_clear(&s->left);
-	if (in.len > 0 && !buf_add(&s->left, in)) {
-		s->closing = true;	/* cannot be: a read is bounded */
+	ec_assert(in.len == 0 || buf_add(&s->left, in));
+}
+
+/* A burst's memory goes back. */
+static void
+trim(struct buf *b)
+{
+	if (b->len == 0 && b->cap > KEEP_BYTES) {
+		size_t max = b->max;
+
+		buf_fini(b);
+		buf_init(b, max);
 	}
 }
 
@@ -249,14 +276,36 @@ finish_turn(struct session *s)
 		session_close(s);
 		return;
 	}
+	trim(&s->left);
+	trim(&s->out);
 	want(s);
 }
 
 static void
 touch(struct session *s)
 {
-	s->deadline_us = s->set.idle_us == 0 ? UINT64_MAX :
-	    loop_now_us(s->l->loop) + s->set.idle_us;
+	uint64_t idle = s->set.idle_us == 0 ? UINT64_MAX : s->set.idle_us;
+
+	if (s->closing) {	/* its last words are not waited on for ever */
+		idle = EC_MIN(idle, LAST_WORDS_US);
+	}
+	s->deadline_us = idle == UINT64_MAX ? idle :
+	    loop_now_us(s->l->loop) + idle;
+}
+
+/* Looked at now and then only: moving a timer at each command would cost. */
+static void
+set_timer(struct session *s)
+{
+	uint64_t now = loop_now_us(s->l->loop), at = s->deadline_us;
+
+	if (s->sm.state == SMTP_ST_STORING) {
+		at = s->store_deadline_us;
+	}
+	at = at > now ? at - now : 0;
+	at = EC_MIN(at, s->l->store_timeout_us);
+	loop_timer_set(&s->timer, EC_MIN(EC_MAX(at, (uint64_t)LOOK_MIN_US),
+	    (uint64_t)LOOK_MAX_US));
 }
 
 static void
@@ -267,7 +316,9 @@ on_readable(struct session *s)
 	struct slice in;
 	ssize_t n;
 
-	memcpy(l->read, s->left.ptr == NULL ? "" : s->left.ptr, had);
+	if (had > 0) {
+		memcpy(l->read, s->left.ptr, had);
+	}
 	n = recv(s->fd, l->read + had, READ_BYTES, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK ||
 	    errno == EINTR)) {
@@ -287,12 +338,42 @@ on_readable(struct session *s)
 	finish_turn(s);
 }
 
+bool
+session_is_gone(const struct session *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* Readable while its message is stored: more commands, or an end.  An end may
+ * be half a one (a client that said all it had to), so it waits for its turn;
+ * a connection that broke does not. */
+static void
+while_storing(struct session *s)
+{
+	char c;
+	ssize_t n = recv(s->fd, &c, 1, MSG_PEEK);
+
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK &&
+	    errno != EINTR) {
+		session_close(s);
+		return;
+	}
+	s->deaf = true;
+	want(s);
+}
+
 static void
 on_ready(void *arg, unsigned ready)
 {
 	struct session *s = arg;
 
 	if (s->dead) {
+		return;
+	}
+	if (s->sm.state == SMTP_ST_STORING && (ready & LOOP_READ) != 0) {
+		while_storing(s);
 		return;
 	}
 	if ((ready & LOOP_WRITE) != 0) {
@@ -335,6 +416,7 @@ session_stored(struct session *s, enum smtp_event ev)
 			"message size limit exceeded" };
 		ev = SMTP_EV_REFUSE;
 	}
+	s->deaf = false;
 	step(s, ev);
 	touch(s);
 	/* The buffer must not move while it is served. */
@@ -353,7 +435,8 @@ on_timer(void *arg)
 		return;
 	}
 	if (s->sm.state == SMTP_ST_STORING) {
-		if (now >= s->store_deadline_us) {
+		if (now >= s->store_deadline_us ||
+		    (store_is_waiting(s) && session_is_gone(s))) {
 			store_forget(s);
 			session_stored(s, SMTP_EV_LOST);
 			if (s->dead) {
@@ -373,8 +456,7 @@ on_timer(void *arg)
 			return;
 		}
 	}
-	loop_timer_set(&s->timer, EC_MIN(EC_MAX(s->deadline_us, now + 1000000u) -
-	    now, (uint64_t)5000000u));
+	set_timer(s);
 }
 
 void
@@ -405,7 +487,7 @@ session_open(struct endpoint *e, int fd, const struct sockaddr_storage *peer)
 	loop_timer_init(&s->timer, l->loop, on_timer, s);
 	policy_settings(s);
 	touch(s);
-	loop_timer_set(&s->timer, 5000000u);
+	set_timer(s);
 	step(s, e->max_sessions > 0 && e->sessions > e->max_sessions ?
 	    SMTP_EV_BUSY : SMTP_EV_ACCEPT);
 	finish_turn(s);
@@ -427,18 +509,17 @@ session_close(struct session *s)
 	fdio_close(&s->fd);
 	s->l->n_sessions--;
 	e->sessions--;
-	if (e->sessions == 0 && e->fd < 0) {
-		free(e);	/* its address was taken away */
-	}
+	endpoint_put(e);
 	list_remove(&s->link);
 	list_push_back(&s->l->dead, &s->link);
 	loop_again(s->l->loop);	/* so that it is swept */
 }
 
-void
+bool
 session_sweep(struct listener *l)
 {
 	struct list_node *n;
+	bool any = !list_is_empty(&l->dead);
 
 	while ((n = list_pop_front(&l->dead)) != NULL) {
 		struct session *s = list_entry(n, struct session, link);
@@ -447,6 +528,7 @@ session_sweep(struct listener *l)
 		buf_fini(&s->out);
 		free(s);
 	}
+	return any;
 }
 
 /* Idle ones get their 421 now, busy ones after their message. */

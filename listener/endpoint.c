@@ -15,10 +15,21 @@
 
 #define ACCEPTS_PER_TURN 64
 
+/* No descriptors: clients wait in the backlog.  Watching on would only spin. */
+static void
+crowd(struct listener *l, const char *why)
+{
+	static struct log_rate rate;
+
+	log_limited(&rate, EC_ERROR, "no more connections than %u for now: %s "
+	    "(see Server_Max_File_Descriptors)", l->n_sessions, why);
+	l->crowded = true;
+	endpoint_update(l);
+}
+
 static void
 on_accept(void *arg, unsigned ready)
 {
-	static struct log_rate rate;
 	struct endpoint *e = arg;
 
 	(void)ready;
@@ -31,15 +42,16 @@ on_accept(void *arg, unsigned ready)
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE ||
 			    errno == ENOBUFS || errno == ENOMEM) {
-				log_limited(&rate, EC_ERROR, "cannot accept a "
-				    "connection: %s (see "
-				    "Server_Max_File_Descriptors)",
-				    strerror(errno));
+				crowd(e->l, strerror(errno));
 			}
 			return;	/* EAGAIN, or the client is gone again */
 		}
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 		session_open(e, fd, &peer);
+		if (e->l->n_sessions >= e->l->most_sessions) {
+			crowd(e->l, "descriptors are needed elsewhere");
+			return;
+		}
 	}
 }
 
@@ -78,13 +90,22 @@ endpoint_update(struct listener *l)
 	}
 	list_each(n, tmp, &l->endpoints) {
 		struct endpoint *e = list_entry(n, struct endpoint, link);
-		bool want = l->accepting && !l->draining &&
-		    (e->slot == worker_index(l->w) || l->adopted[e->slot]);
+		bool want = e->fd >= 0 && l->accepting && !l->draining &&
+		    !l->crowded && (e->slot == worker_index(l->w) || l->adopted[e->slot]);
 
 		if (want != e->watched) {
 			e->watched = want;
 			loop_fd_want(&e->watch, want ? LOOP_READ : 0);
 		}
+	}
+}
+
+void
+endpoint_uncrowd(struct listener *l)
+{
+	if (l->crowded && l->n_sessions < l->most_sessions) {
+		l->crowded = false;
+		endpoint_update(l);
 	}
 }
 
@@ -116,7 +137,8 @@ endpoint_add(struct listener *l, struct ipc_msg *m)
 	endpoint_update(l);
 }
 
-/* Sessions that came by it stay, under the settings they have. */
+/* Sessions that came by it stay, under the settings they have; so it stays in
+ * the list, and never points into a configuration that is gone. */
 void
 endpoint_gone(struct listener *l, struct ipc_msg *m)
 {
@@ -126,20 +148,24 @@ endpoint_gone(struct listener *l, struct ipc_msg *m)
 	list_each(n, tmp, &l->endpoints) {
 		struct endpoint *e = list_entry(n, struct endpoint, link);
 
-		if (!slice_eq(scope, slice_of(e->scope)) ||
+		if (e->fd < 0 || !slice_eq(scope, slice_of(e->scope)) ||
 		    !slice_eq(listen, slice_of(e->listen))) {
 			continue;
 		}
 		loop_fd_stop(&e->watch);
 		e->watched = false;
-		if (e->fd >= 0) {
-			close(e->fd);
-			e->fd = -1;
-		}
-		list_remove(n);
-		if (e->sessions == 0) {
-			free(e);
-		}
+		close(e->fd);
+		e->fd = -1;
+		endpoint_put(e);
+	}
+}
+
+void
+endpoint_put(struct endpoint *e)
+{
+	if (e->sessions == 0 && e->fd < 0) {
+		list_remove(&e->link);
+		free(e);
 	}
 }
 

@@ -6,6 +6,7 @@
  *	conn		a client's socket; drives smtp_line, smtp_command,
  *			smtp_session
  *	body		content into the arena
+ *	mend		lone line feeds into CRLF (pure)
  *	store_client	STORE, STORED, RELEASE with the spooler; id leases
  *	policy		who may send what: settings of a session, relay control
  *	refuse		rejects to the logger
@@ -24,14 +25,16 @@
 #include "common/mail/envelope.h"
 #include "common/mail/size.h"
 #include "common/mail/smtp_line.h"
+#include "listener/mend.h"
 #include "listener/smtp_session.h"
 
 #define RECEIVED_ROOM 2048u	/* for the trace header */
 #define READ_BYTES 65536u	/* one read of one client */
-#define STORE_WAIT_US (30u * 1000000u)	/* for the spooler, then 451 */
 #define OUT_MAX 65536u		/* replies waiting for a client that does not
 				 * read */
 #define BODY_EXTENTS 255u	/* as a STORE counts them */
+/* What they surely hold: the first two may be small (body). */
+#define BODY_MOST ((BODY_EXTENTS - 2) * ARENA_BLOCK_BYTES - RECEIVED_ROOM)
 #define SESSION_SCRATCH (256u << 10)	/* envelope strings of one client */
 
 struct endpoint {		/* one listening socket */
@@ -68,6 +71,9 @@ struct body {			/* content on its way into the arena */
 	struct extent ext[BODY_EXTENTS];	/* length: bytes used */
 	size_t room;		/* left in the last one */
 	bool discard;
+	bool ended;		/* the dot was seen */
+	bool mending;		/* lone line feeds become CRLF on their way */
+	struct mend mend;
 };
 
 struct pending_store {		/* a STORE without its STORED */
@@ -104,6 +110,7 @@ struct session {
 	struct buf out;		/* replies, out_at bytes of it sent */
 	size_t out_at;
 	bool closing;		/* when out is sent */
+	bool deaf;		/* not read until the message is stored */
 	bool dead;		/* freed at the end of the turn */
 	/* The transaction. */
 	struct scratch scratch;
@@ -125,18 +132,23 @@ struct listener {
 	struct arena *arena;
 	struct id_source ids, spare;
 	bool asked;		/* for a lease */
+	uint64_t asked_us;
 	struct list_node endpoints, sessions, dead;
 	struct list_node stores;	/* pending, oldest first */
-	struct sweep *sweep;	/* while a new spooler says what it keeps */
-	struct extent *old;	/* lent out when its link came up */
+	uint32_t n_waiting;	/* of them, with no spooler */
+	bool sweeping;		/* a new spooler says what it keeps */
+	struct extent *old;	/* lent when its link came up, by place */
 	size_t n_old, cap_old;
 	uint64_t next_seq;
 	uint32_t window, outstanding;
 	struct ipc_link *spooler;
 	uint32_t generation;
 	uint32_t n_sessions;
-	uint64_t max_body;	/* the journal's record limit */
+	uint64_t max_body;	/* what a STORE and the journal can hold */
+	uint64_t store_timeout_us;	/* for the spooler, then 451 */
+	uint32_t most_sessions;	/* descriptors suffice for */
 	bool accepting, draining, adopted[SCORE_PER_ROLE];
+	bool crowded;		/* out of descriptors: accept later */
 	struct date_cache date;
 	struct loop_hook turn_end;
 	char host[256];
@@ -152,6 +164,10 @@ void endpoint_adopt(struct listener *l, struct ipc_msg *m);
 /* Watches what is ours now: own slot and adopted ones, while we may accept. */
 void endpoint_update(struct listener *l);
 void endpoint_reconfigure(struct listener *l);
+/* A session less; one that was taken away goes with its last. */
+void endpoint_put(struct endpoint *e);
+/* Descriptors are there again, maybe. */
+void endpoint_uncrowd(struct listener *l);
 
 /* conn */
 void session_open(struct endpoint *e, int fd,
@@ -159,7 +175,9 @@ void session_open(struct endpoint *e, int fd,
 /* The answer for its message: an event of smtp_session. */
 void session_stored(struct session *s, enum smtp_event ev);
 void session_drain(struct listener *l);
-void session_sweep(struct listener *l);	/* frees the dead */
+bool session_sweep(struct listener *l);	/* frees the dead; were there any? */
+/* The client hung up, or has at least said all it will ever say. */
+bool session_is_gone(const struct session *s);
 
 /* policy */
 void policy_settings(struct session *s);
@@ -188,10 +206,14 @@ bool store_begin(struct session *s);
 void store_forget(struct session *s);
 msgid store_new_id(struct listener *l);
 bool store_is_ready(const struct listener *l);
+/* Its message is with no spooler. */
+bool store_is_waiting(const struct session *s);
+/* Each second: leases before they run out. */
+void store_tick(struct listener *l);
 void store_slab(void *arg, uint32_t slab, int fd, size_t size);
 
 /* refuse: one line of the rejectlog */
-void refuse_log(struct session *s, unsigned code, struct slice text,
-	const char *module);
+void refuse_log(struct session *s, enum smtp_state was, unsigned code,
+	struct slice text);
 
 #endif

@@ -3,15 +3,47 @@
 #include "listener/listener.h"
 
 #include <seccomp.h>
+#include <sys/resource.h>
 
 #include "common/base/clock.h"
 
-#define RATE_US 10000000u
+#define RATE_US 10000000u	/* the rate in the title is over so long */
+#define SPARE_FDS 128u
+
+static void
+check_drained(struct listener *l)
+{
+	if (l->draining && l->n_sessions == 0) {
+		worker_finished(l->w);
+	}
+}
 
 static void
 on_turn_end(void *arg)
 {
-	session_sweep(arg);
+	struct listener *l = arg;
+
+	score_set(worker_score(l->w), SCORE_L_ARENA_USED,
+	    arena_used_bytes(l->arena));
+	if (session_sweep(l)) {
+		score_set(worker_score(l->w), SCORE_L_SESSIONS, l->n_sessions);
+		endpoint_uncrowd(l);
+		check_drained(l);
+	}
+}
+
+/* Some descriptors stay for links and memory, or a new slab could not be made
+ * with all of them in the hands of clients. */
+static uint32_t
+most_sessions(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur > UINT32_MAX) {
+		return UINT32_MAX;
+	}
+	return r.rlim_cur > 2 * SPARE_FDS ? (uint32_t)r.rlim_cur - SPARE_FDS :
+	    EC_MAX((uint32_t)r.rlim_cur / 2, 1u);
 }
 
 static int
@@ -27,7 +59,8 @@ start(struct worker *w, int *exit_code_out, struct error *err_out)
 	list_init(&l->sessions);
 	list_init(&l->dead);
 	list_init(&l->stores);
-	l->read = xmalloc(3 * READ_BYTES);
+	l->read = xmalloc(2 * READ_BYTES);
+	l->most_sessions = most_sessions();
 	policy_reconfigure(l);
 	l->arena = arena_create("ecelerity-listener", config_size(
 	    worker_config(w), NULL, OPT_ARENA_SIZE), store_slab, l);
@@ -82,14 +115,6 @@ message(struct worker *w, struct ipc_link *k, struct ipc_msg *m)
 }
 
 static void
-check_drained(struct listener *l)
-{
-	if (l->draining && l->n_sessions == 0) {
-		worker_finished(l->w);
-	}
-}
-
-static void
 drain(struct worker *w)
 {
 	struct listener *l = worker_ctx(w);
@@ -109,17 +134,22 @@ title(struct worker *w, char *out, size_t size)
 	uint64_t got = score_get(score, SCORE_L_RECEIVED);
 
 	score_set(score, SCORE_L_SESSIONS, l->n_sessions);
-	score_set(score, SCORE_L_ARENA_USED, arena_used_bytes(l->arena));
 	score_set(score, SCORE_L_ARENA_SIZE, arena_max_bytes(l->arena));
+	if (l->rate_at_us == 0) {
+		l->rate_at_us = now;
+		l->rate_base = got;
+	} else {
+		l->per_minute = (unsigned)((got - l->rate_base) * 60000000u /
+		    (now - l->rate_at_us + 1));
+	}
 	if (now - l->rate_at_us >= RATE_US) {
-		l->per_minute = l->rate_at_us == 0 ? 0 : (unsigned)((got -
-		    l->rate_base) * 60000000u / (now - l->rate_at_us));
 		l->rate_at_us = now;
 		l->rate_base = got;
 	}
 	snprintf(out, size, "%u sessions, %u msg/min", l->n_sessions,
 	    l->per_minute);
-	check_drained(l);
+	store_tick(l);
+	endpoint_uncrowd(l);
 }
 
 int

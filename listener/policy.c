@@ -61,6 +61,7 @@ policy_settings(struct session *s)
 		    OPT_MAX_RECIPIENTS_PER_MESSAGE),
 		.max_messages = (uint32_t)config_int(c, &w,
 		    OPT_MAX_RECEPTIONS_PER_CONNECTION),
+		.max_errors = SMTP_ERRORS_DEFAULT,
 		.require_ehlo = config_bool(c, &w, OPT_REQUIRE_EHLO) };
 	struct smtp_syntax syntax = { .ext = extensions(c, &w),
 		.pedantic = true };
@@ -122,6 +123,11 @@ policy_reconfigure(struct listener *l)
 	} else if (gethostname(l->host, sizeof l->host - 1) < 0) {
 		snprintf(l->host, sizeof l->host, "localhost");
 	}
-	l->max_body = journal_body_max(config_size(worker_config(l->w), NULL,
-	    OPT_JOURNAL_SIZE));
+	l->max_body = EC_MIN(journal_body_max(config_size(worker_config(l->w),
+	    NULL, OPT_JOURNAL_SIZE)), (uint64_t)BODY_MOST);
+	l->store_timeout_us = config_us(worker_config(l->w), NULL,
+	    OPT_STORE_TIMEOUT);
+	if (l->store_timeout_us == 0) {
+		l->store_timeout_us = UINT64_MAX / 2;
+	}
 }

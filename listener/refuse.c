@@ -6,9 +6,9 @@
 #include "common/mail/reject.h"
 
 static const char *
-phase_of(const struct session *s)
+phase_of(enum smtp_state was)
 {
-	switch (s->sm.state) {
+	switch (was) {
 	case SMTP_ST_NONE:
 	case SMTP_ST_CONNECT:
 		return "connect";
@@ -42,15 +42,14 @@ phase_of(const struct session *s)
 }
 
 void
-refuse_log(struct session *s, unsigned code, struct slice text,
-    const char *module)
+refuse_log(struct session *s, enum smtp_state was, unsigned code,
+    struct slice text)
 {
 	struct ipc_link *k = worker_link(s->l->w, ROLE_LOGGER, 0);
 	struct reject r = { .time_us = clock_wall_us(),
 		.remote_port = s->peer_port, .local_port = s->local_port,
 		.code = (uint16_t)code, .conn_id = s->conn_id,
-		.phase = slice_of(phase_of(s)), .module = slice_of(module),
-		.text = text };
+		.phase = slice_of(phase_of(was)), .text = text };
 
 	score_add(worker_score(s->l->w), code >= 500 ? SCORE_L_REJECTED :
 	    SCORE_L_DEFERRED, 1);

@@ -13,7 +13,9 @@
 #include "listener/listener.h"
 
 #include "common/base/clock.h"
-#include "common/base/log.h"
+
+#define LEASE_AHEAD_S 300u	/* a lease is renewed before its end */
+#define LEASE_AGAIN_US 5000000u	/* and asked for again without an answer */
 
 static void
 lend_slab(struct listener *l, uint32_t slab, int fd, size_t size)
@@ -55,20 +57,21 @@ send_store(struct listener *l, struct pending_store *p)
 	p->sent = true;
 	p->on_link = true;
 	l->outstanding++;
+	l->n_waiting--;
 }
 
 /* As many of those that wait as the window allows, oldest first. */
 static void
 send_waiting(struct listener *l)
 {
-	if (l->spooler == NULL) {
+	if (l->spooler == NULL || l->n_waiting == 0) {
 		return;
 	}
 	list_each(n, tmp, &l->stores) {
 		struct pending_store *p = list_entry(n, struct pending_store,
 		    link);
 
-		if (l->outstanding >= l->window) {
+		if (l->outstanding >= l->window || l->n_waiting == 0) {
 			return;
 		}
 		if (!p->on_link) {
@@ -82,6 +85,7 @@ ask_lease(struct listener *l)
 {
 	if (!l->asked && l->spooler != NULL) {
 		l->asked = true;
+		l->asked_us = loop_now_us(l->loop);
 		ipc_say(l->spooler, IPC_LEASE_ASK);
 	}
 }
@@ -101,6 +105,32 @@ store_new_id(struct listener *l)
 		ask_lease(l);	/* ahead of need */
 	}
 	return id;
+}
+
+/* Leases end together when they came together, so the spare one is renewed
+ * ahead of that, however few ids were needed; and a question that the spooler
+ * could not answer is put again. */
+void
+store_tick(struct listener *l)
+{
+	uint32_t now = (uint32_t)(clock_wall_us() / 1000000u);
+
+	if (l->spare.leased && (uint64_t)now + LEASE_AHEAD_S >
+	    l->spare.last_second) {
+		l->spare.leased = false;
+	}
+	if (l->asked && loop_now_us(l->loop) - l->asked_us > LEASE_AGAIN_US) {
+		l->asked = false;
+	}
+	if (!l->spare.leased || !l->ids.leased) {
+		ask_lease(l);
+	}
+}
+
+bool
+store_is_waiting(const struct session *s)
+{
+	return s->store != NULL && !s->store->on_link;
 }
 
 bool
@@ -157,8 +187,14 @@ store_begin(struct session *s)
 	p->session = s;
 	s->store = p;
 	list_push_back(&l->stores, &p->link);
+	l->n_waiting++;
 	body_hand_over(s);
-	send_waiting(l);
+	/* Alone it need not be looked for. */
+	if (l->n_waiting > 1) {
+		send_waiting(l);
+	} else if (l->spooler != NULL && l->outstanding < l->window) {
+		send_store(l, p);
+	}
 	score_set(worker_score(l->w), SCORE_L_STORING, l->outstanding);
 	return true;
 }
@@ -189,6 +225,7 @@ store_forget(struct session *s)
 			give_extents(s->l, p);
 		}
 		list_remove(&p->link);
+		s->l->n_waiting--;
 		free(p);
 	}
 }
@@ -236,6 +273,29 @@ on_stored(struct listener *l, struct ipc_link *k, struct ipc_msg *m)
 	send_waiting(l);
 }
 
+static int
+by_place(const void *a, const void *b)
+{
+	const struct extent *x = a, *y = b;
+
+	if (x->slab != y->slab) {
+		return x->slab < y->slab ? -1 : 1;
+	}
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* This extent has a user: the sweep must leave it. */
+static void
+spare_extent(struct listener *l, struct extent x)
+{
+	struct extent *e = l->n_old == 0 ? NULL :
+	    bsearch(&x, l->old, l->n_old, sizeof x, by_place);
+
+	if (e != NULL) {
+		e->length = 0;
+	}
+}
+
 static void
 on_release(struct listener *l, struct ipc_link *k, struct ipc_msg *m)
 {
@@ -250,59 +310,8 @@ on_release(struct listener *l, struct ipc_link *k, struct ipc_msg *m)
 			ipc_bad(k, "RELEASE of an extent that is not out");
 			return;
 		}
-	}
-}
-
-static bool
-same(struct extent a, struct extent b)
-{
-	return a.slab == b.slab && a.offset == b.offset;
-}
-
-struct sweep {
-	struct listener *l;
-	struct extent *kept;
-	size_t n_kept, cap;
-};
-
-/* Is this extent a session's that receives, or a pending STORE's? */
-static bool
-is_ours(struct listener *l, struct extent x)
-{
-	list_each(n, tmp, &l->sessions) {
-		struct session *s = list_entry(n, struct session, link);
-
-		for (unsigned i = 0; i < s->body.n; i++) {
-			if (same(s->body.ext[i], x)) {
-				return true;
-			}
-		}
-	}
-	list_each(n, tmp, &l->stores) {
-		struct pending_store *p = list_entry(n, struct pending_store,
-		    link);
-
-		for (unsigned i = 0; i < p->n; i++) {
-			if (same(p->ext[i], x)) {
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
-static void
-sweep_one(void *arg, struct extent x)
-{
-	struct sweep *w = arg;
-
-	for (size_t i = 0; i < w->n_kept; i++) {
-		if (same(w->kept[i], x)) {
-			return;
-		}
-	}
-	if (!is_ours(w->l, x)) {
-		ec_assert(arena_give(w->l->arena, x));
+		/* From here on it may be out for a new message. */
+		spare_extent(l, x);
 	}
 }
 
@@ -320,37 +329,30 @@ on_keep(struct listener *l, struct ipc_link *k, struct ipc_msg *m)
 			ipc_bad(k, "KEEP of an extent that is not out");
 			return;
 		}
-		if (l->sweep->n_kept == l->sweep->cap) {
-			l->sweep->cap = l->sweep->cap * 2 + 64;
-			l->sweep->kept = xrealloc(l->sweep->kept,
-			    l->sweep->cap * sizeof x);
-		}
-		l->sweep->kept[l->sweep->n_kept++] = x;
+		spare_extent(l, x);
 	}
 }
 
-/* What neither the spooler, nor we, nor a deliverer through it holds is free.
- * STOREs answered since the link came up are the spooler's, and in nobody's
- * list; so the sweep looks only at what was out when the link came up. */
+static void
+sweep_end(struct listener *l)
+{
+	free(l->old);
+	l->old = NULL;
+	l->n_old = l->cap_old = 0;
+	l->sweeping = false;
+}
+
+/* Free is what was lent when the link came up and is neither kept nor released
+ * since. */
 static void
 on_keep_end(struct listener *l)
 {
-	struct sweep *w = l->sweep;
-
-	if (w == NULL) {
-		return;
-	}
 	for (size_t i = 0; i < l->n_old; i++) {
-		if (arena_is_out(l->arena, l->old[i])) {
-			sweep_one(w, l->old[i]);
+		if (l->old[i].length > 0) {
+			ec_assert(arena_give(l->arena, l->old[i]));
 		}
 	}
-	free(w->kept);
-	free(w);
-	free(l->old);
-	l->sweep = NULL;
-	l->old = NULL;
-	l->n_old = 0;
+	sweep_end(l);
 }
 
 static void
@@ -358,14 +360,36 @@ note_old(void *arg, struct extent x)
 {
 	struct listener *l = arg;
 
-	if (is_ours(l, x)) {
-		return;
-	}
 	if (l->n_old == l->cap_old) {
 		l->cap_old = l->cap_old * 2 + 256;
 		l->old = xrealloc(l->old, l->cap_old * sizeof x);
 	}
 	l->old[l->n_old++] = x;
+}
+
+/* All that is out but for what sessions still receive and what STOREs without
+ * an answer hold: a dead spooler's, and its deliverers'. */
+static void
+sweep_begin(struct listener *l)
+{
+	sweep_end(l);
+	l->sweeping = true;
+	arena_each_out(l->arena, note_old, l);	/* in the order of by_place */
+	list_each(n, tmp, &l->sessions) {
+		struct session *s = list_entry(n, struct session, link);
+
+		for (unsigned i = 0; i < s->body.n; i++) {
+			spare_extent(l, s->body.ext[i]);
+		}
+	}
+	list_each(n, tmp, &l->stores) {
+		struct pending_store *p = list_entry(n, struct pending_store,
+		    link);
+
+		for (unsigned i = 0; i < p->n; i++) {
+			spare_extent(l, p->ext[i]);
+		}
+	}
 }
 
 static void
@@ -402,12 +426,27 @@ store_message(struct listener *l, struct ipc_link *k, struct ipc_msg *m)
 		send_waiting(l);
 	} else if (m->type == IPC_LEASE) {
 		on_lease(l, k, m);
-	} else if (m->type == IPC_KEEP && l->sweep != NULL) {
+	} else if (m->type == IPC_KEEP && l->sweeping) {
 		on_keep(l, k, m);
-	} else if (m->type == IPC_KEEP_END) {
+	} else if (m->type == IPC_KEEP_END && l->sweeping) {
 		on_keep_end(l);
 	} else {
 		ipc_bad(k, "unexpected %s", ipc_type_name(m->type));
+	}
+}
+
+/* A client that hung up while there was no spooler has no 250, and will send
+ * its message again: nobody shall have it twice from us. */
+static void
+forget_the_gone(struct listener *l)
+{
+	list_each(n, tmp, &l->sessions) {
+		struct session *s = list_entry(n, struct session, link);
+
+		if (store_is_waiting(s) && session_is_gone(s)) {
+			store_forget(s);
+			session_stored(s, SMTP_EV_LOST);
+		}
 	}
 }
 
@@ -416,24 +455,17 @@ store_link_up(struct listener *l, struct ipc_link *k)
 {
 	struct buf *b;
 
+	forget_the_gone(l);
 	l->spooler = k;
 	l->outstanding = 0;
-	l->window = UINT32_MAX;	/* what is unanswered goes first, whole */
 	l->asked = true;	/* a lease comes with the hello */
+	l->asked_us = loop_now_us(l->loop);
 	b = ipc_begin(k, IPC_STORE_HELLO);
 	wire_put_u32(b, worker_incarnation(l->w));
 	ipc_end(k);
 	arena_each_slab(l->arena, store_slab, l);
-	free(l->old);
-	l->old = NULL;
-	l->n_old = l->cap_old = 0;
-	if (l->sweep != NULL) {
-		free(l->sweep->kept);
-		free(l->sweep);
-	}
-	l->sweep = xcalloc(1, sizeof *l->sweep);
-	l->sweep->l = l;
-	arena_each_out(l->arena, note_old, l);
+	sweep_begin(l);
+	/* What an earlier one did not answer goes first, whole. */
 	list_each(n, tmp, &l->stores) {
 		struct pending_store *p = list_entry(n, struct pending_store,
 		    link);
@@ -451,6 +483,7 @@ store_link_down(struct listener *l)
 {
 	l->spooler = NULL;
 	l->outstanding = 0;
+	l->n_waiting = 0;
 	list_each(n, tmp, &l->stores) {
 		struct pending_store *p = list_entry(n, struct pending_store,
 		    link);
@@ -460,6 +493,8 @@ store_link_down(struct listener *l)
 			/* Its client is gone: nobody waits for the answer. */
 			list_remove(n);
 			free(p);
+		} else {
+			l->n_waiting++;
 		}
 	}
 }

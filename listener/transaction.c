@@ -178,6 +178,13 @@ static const char *
 content_fault(const struct session *s, const char **enh_out)
 {
 	const struct dot_decoder *d = &s->body.dot;
+	const struct mend *m = &s->body.mend;
+	bool mending = s->body.mending;
+	bool header = mending ? m->bare_header :
+	    d->bare_lf_header || d->bare_cr_header;
+	bool body = mending ? m->bare_body :
+	    d->bare_lf_body || d->bare_cr_body;
+	uint64_t longest = mending ? m->longest_line : d->longest_line;
 
 	*enh_out = "5.6.0";
 	if (d->lax_end) {
@@ -188,15 +195,13 @@ content_fault(const struct session *s, const char **enh_out)
 		*enh_out = "5.4.6";
 		return "too many hops: this message loops";
 	}
-	if ((d->bare_lf_header || d->bare_cr_header) &&
-	    s->set.lone_lf_header == CONFIG_LONE_LF_REJECT) {
+	if (header && s->set.lone_lf_header == CONFIG_LONE_LF_REJECT) {
 		return "header lines must end in CRLF";
 	}
-	if ((d->bare_lf_body || d->bare_cr_body) &&
-	    s->set.lone_lf_body == CONFIG_LONE_LF_REJECT) {
+	if (body && s->set.lone_lf_body == CONFIG_LONE_LF_REJECT) {
 		return "body lines must end in CRLF";
 	}
-	if (s->set.max_line > 0 && d->longest_line > s->set.max_line) {
+	if (s->set.max_line > 0 && longest > s->set.max_line) {
 		return "a line is too long";
 	}
 	return NULL;
@@ -228,7 +233,8 @@ store(struct session *s)
 		ec_assert(arena_give(s->l->arena, s->body.ext[--s->body.n]));
 	}
 	score_add(worker_score(s->l->w), SCORE_L_BYTES, size);
-	s->store_deadline_us = loop_now_us(s->l->loop) + STORE_WAIT_US;
+	s->store_deadline_us = loop_now_us(s->l->loop) +
+	    s->l->store_timeout_us;
 	if (!store_begin(s)) {
 		return smtp_session_step(&s->sm, SMTP_EV_LOST);
 	}

@@ -236,7 +236,6 @@ load_head(struct spooler *s, struct queue *q, struct txn *x)
 		return true;
 	}
 	if (!loader_start(s, x, slot)) {
-		list_push_back(&s->starved, &q->runnable);
 		return false;
 	}
 	queue_take(&s->queues, slot);
@@ -286,7 +285,8 @@ run_queue(struct spooler *s, struct queue *q, unsigned *budget)
 			outcome_end(s, slot);
 		} else if (x == NULL || !txn_is_resident(x)) {
 			if (!load_head(s, q, x)) {
-				return false;	/* handout_feed() wakes it */
+				list_push_back(&s->load_wait, &q->runnable);
+				return false;
 			}
 		} else {
 			give_work(s, q, (unsigned)d, x);
@@ -294,6 +294,16 @@ run_queue(struct spooler *s, struct queue *q, unsigned *budget)
 		(*budget)--;
 	}
 	return q->head != 0;
+}
+
+void
+handout_reader_free(struct spooler *s)
+{
+	struct list_node *n;
+
+	while ((n = list_pop_front(&s->load_wait)) != NULL) {
+		list_push_back(&s->runnable, n);
+	}
 }
 
 void
@@ -320,16 +330,6 @@ handout_run(struct spooler *s)
 		loop_again(s->loop);
 	}
 	tell_all(s);
-}
-
-void
-handout_feed(struct spooler *s)
-{
-	struct list_node *n;
-
-	while ((n = list_pop_front(&s->starved)) != NULL) {
-		list_push_back(&s->runnable, n);
-	}
 }
 
 void

@@ -24,15 +24,23 @@
 #include "common/mail/size.h"
 
 #define MAX_SEGMENTS 1024u
+/* Made before they are needed: one for what was let in when no more can be
+ * made, and those for outcomes and for what lets segments go. */
+#define AHEAD 3u
+#define REMAKE_MIN_US 100000u
+#define REMAKE_MAX_US 30000000u
 #define GATHER_SOFT (16u << 20)	/* a batch closes for others beyond this */
 
 enum segment_state { SEG_FREE, SEG_OLD, SEG_CURRENT, SEG_FULL };
 
 struct segment {
 	uint32_t epoch;
+	uint32_t key;
 	uint32_t number;	/* of the file */
 	int fd;
 	enum segment_state state;
+	bool failed;		/* a write or sync of it did: never used again */
+	bool headless;		/* its head is not known to be durable */
 	uint32_t pins[PIN_KINDS];
 	uint64_t size, limit;	/* limit: valid end, 0 not known */
 	uint64_t end_lsn;	/* last record's, 0 none */
@@ -59,6 +67,7 @@ struct batch {
 	uint32_t first;
 	bool head_first;
 	struct segment_head head;
+	bool head_ok;
 	bool ok;
 	int error;
 	uint64_t took_us;
@@ -79,17 +88,22 @@ struct journal {
 	struct journal_hooks hooks;
 	uint64_t segment_bytes;
 	unsigned max_segments, reserve;
+	unsigned wanted;	/* max_segments unless making one failed */
+	struct loop_timer remake;
+	uint64_t remake_us;	/* until the next try */
 	struct segment *used[MAX_SEGMENTS];	/* oldest first */
 	struct segment *freed[MAX_SEGMENTS];
 	unsigned n_used, n_free, n_making;
 	uint32_t next_number;
 	struct segment *current;
 	bool fresh;		/* current's head is not durable yet */
-	bool replaying;
+	bool replaying, closing;
 	uint32_t carried;	/* epoch for which carry() was asked last */
 	uint64_t logged, durable;
 	struct batch batches[2];
 	struct batch *gather, *writing;
+	bool redo;		/* writing is what a failed batch left: it goes
+				 * before what is gathered */
 	struct workq *committer, *makers;
 	struct loop_hook hook;
 	bool stuck;		/* something gathered finds no segment */
@@ -119,6 +133,18 @@ oldest_is_free(const struct journal *j)
 	    s->pins[PIN_STATE] == 0 && s->end_lsn <= j->logged;
 }
 
+/* A file that failed us is not asked again. */
+static void
+discard(struct journal *j, struct segment *s)
+{
+	char name[24];
+
+	file_name(s->number, name);
+	j->fs->unlink_at(j->dir, name);
+	close(s->fd);
+	free(s);
+}
+
 static void
 reclaim(struct journal *j)
 {
@@ -130,9 +156,13 @@ reclaim(struct journal *j)
 		memmove(j->used, j->used + 1,
 		    (j->n_used - 1) * sizeof j->used[0]);
 		j->n_used--;
+		any = true;
+		if (s->failed) {
+			discard(j, s);
+			continue;
+		}
 		s->state = SEG_FREE;
 		j->freed[j->n_free++] = s;
-		any = true;
 	}
 	if (!j->replaying && j->n_used > 1 && j->hooks.carry != NULL) {
 		struct segment *s = j->used[0];
@@ -221,11 +251,16 @@ maker_done(struct workq_job *job)
 	if (m->error != 0) {
 		/* No more segments than these: what is there serves on. */
 		j->max_segments = EC_MAX(j->n_used + j->n_free, 2u);
+		loop_timer_set(&j->remake, j->remake_us);
+		j->remake_us = EC_MIN(j->remake_us * 2,
+		    (uint64_t)REMAKE_MAX_US);
 		log_limited(&rate, EC_ERROR, "journal: cannot make a segment: "
 		    "%s; going on with %u", strerror(m->error),
 		    j->n_used + j->n_free);
 	} else {
 		j->freed[j->n_free++] = segment_new(j, m->number, m->fd);
+		j->max_segments = j->wanted;
+		j->remake_us = REMAKE_MIN_US;
 		if (j->hooks.room != NULL) {
 			j->hooks.room(j->hooks.arg);
 		}
@@ -237,18 +272,36 @@ maker_done(struct workq_job *job)
 }
 
 static void
+make_one(struct journal *j)
+{
+	struct maker *m = xcalloc(1, sizeof *m);
+
+	m->job.run = maker_run;
+	m->job.done = maker_done;
+	m->j = j;
+	m->number = j->next_number++;
+	j->n_making++;
+	workq_submit(j->makers, &m->job);
+}
+
+static void
 make_ahead(struct journal *j)
 {
-	while (j->n_free + j->n_making < 2 &&
+	while (j->n_free + j->n_making < AHEAD &&
 	    j->n_used + j->n_free + j->n_making < j->max_segments) {
-		struct maker *m = xcalloc(1, sizeof *m);
+		make_one(j);
+	}
+}
 
-		m->job.run = maker_run;
-		m->job.done = maker_done;
-		m->j = j;
-		m->number = j->next_number++;
-		j->n_making++;
-		workq_submit(j->makers, &m->job);
+/* Making one failed a while ago.  One more is tried, and counted on only when
+ * it is there. */
+static void
+on_remake(void *arg)
+{
+	struct journal *j = arg;
+
+	if (j->n_making == 0 && j->n_used + j->n_free < j->wanted) {
+		make_one(j);
 	}
 }
 
@@ -266,14 +319,19 @@ rotate(struct journal *j)
 		return false;
 	}
 	s = j->freed[--j->n_free];
-	epoch = old != NULL ? old->epoch + 1 : j->n_used > 0 ?
-	    j->used[j->n_used - 1]->epoch + 1 :
+	/* At open never below the time: were the newest head lost, its epoch
+	 * must not come again. */
+	epoch = old != NULL ? old->epoch + 1 :
 	    (uint32_t)(clock_wall_us() / 1000000u);
+	if (old == NULL && j->n_used > 0) {
+		epoch = EC_MAX(epoch, j->used[j->n_used - 1]->epoch + 1);
+	}
 	if (old != NULL) {
 		old->state = SEG_FULL;
 		old->limit = old->end;
 	}
 	s->epoch = epoch;
+	s->key = arc4random();
 	s->state = SEG_CURRENT;
 	s->pins[PIN_RECORD] = s->pins[PIN_STATE] = 0;
 	s->limit = 0;
@@ -290,10 +348,17 @@ rotate(struct journal *j)
 static void
 fill_head(struct journal *j, struct segment_head *h)
 {
-	struct segment *prev = j->n_used > 1 ? j->used[j->n_used - 2] : NULL;
+	unsigned n = j->n_used - 1;	/* the current one */
+	struct segment *prev;
 
+	/* One whose head failed says nothing about the one before it (or says
+	 * the same): the word about that one is ours. */
+	while (n > 0 && j->used[n - 1]->headless) {
+		n--;
+	}
+	prev = n > 0 ? j->used[n - 1] : NULL;
 	*h = (struct segment_head){ .epoch = j->current->epoch,
-		.size = j->current->size, .oldest = j->used[0]->epoch,
+		.key = j->current->key, .size = j->current->size, .oldest = j->used[0]->epoch,
 		.prev = prev != NULL ? prev->epoch : 0,
 		.prev_end = prev != NULL ? prev->limit : 0,
 		.created_us = clock_wall_us() };
@@ -310,7 +375,7 @@ batch_run(struct workq_job *job)
 	size_t padded = num_round_up(b->len, JOURNAL_BLOCK);
 	char block[JOURNAL_BLOCK];
 
-	b->ok = false;
+	b->ok = b->head_ok = false;
 	if (b->head_first) {
 		memset(block, 0, sizeof block);
 		memcpy(block, &b->head, sizeof b->head);
@@ -320,7 +385,9 @@ batch_run(struct workq_job *job)
 			return;
 		}
 	}
-	batch_seal(b->bytes, b->len, b->n, b->seg->epoch, b->first);
+	b->head_ok = true;
+	batch_seal(b->bytes, b->len, b->n,
+	    (struct segment_use){ b->seg->epoch, b->seg->key }, b->first);
 	memset(b->bytes + b->len, 0, padded - b->len);
 	if (fs_write_all(j->fs, b->seg->fd, b->bytes, padded, b->offset) < 0 ||
 	    j->fs->sync_data(b->seg->fd) < 0) {
@@ -378,7 +445,7 @@ batch_add(struct batch *b, enum journal_type type, const struct slice *parts,
 }
 
 static void
-batch_failed(struct journal *j, struct batch *b)
+batch_failed(struct batch *b)
 {
 	struct segment *s = b->seg;
 
@@ -389,19 +456,32 @@ batch_failed(struct journal *j, struct batch *b)
 	/* Nothing more goes there, whatever the next sync would say. */
 	s->end = s->limit = b->offset;
 	s->state = SEG_FULL;
-	j->current = s;
-	if (!rotate(j)) {
-		j->current = s;
-	}
-	for (uint32_t i = 0; i < b->n; i++) {
-		struct entry *e = &b->entries[i];
-		struct slice p = slice_make(b->bytes + e->at, e->note.length);
+	s->failed = true;
+	s->headless = b->head_first && !b->head_ok;
+}
 
-		if (e->important) {
-			batch_add(j->gather, e->note.type, &p, 1, true,
-			    &e->note);
+/* What goes again stays in the batch, in its order, and goes before anything
+ * gathered meanwhile. */
+static void
+batch_keep_important(struct batch *b)
+{
+	uint32_t n = 0;
+
+	b->len = JOURNAL_BATCH_HEAD;
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct entry e = b->entries[i];
+		size_t bytes = journal_record_bytes(e.note.length);
+
+		if (!e.important) {
+			continue;
 		}
+		memmove(b->bytes + b->len, b->bytes + e.at -
+		    JOURNAL_RECORD_HEAD, bytes);
+		e.at = (uint32_t)b->len + JOURNAL_RECORD_HEAD;
+		b->entries[n++] = e;
+		b->len += bytes;
 	}
+	b->n = n;
 }
 
 static void
@@ -436,11 +516,17 @@ batch_done(struct workq_job *job)
 		    b->first + b->n - 1);
 		j->durable = b->seg->end_lsn;
 	} else {
-		batch_failed(j, b);
+		batch_failed(b);
 	}
 	batch_notes(j, b);
-	batch_reset(b);
-	j->writing = NULL;
+	if (!b->ok) {
+		batch_keep_important(b);
+	}
+	j->redo = !b->ok && b->n > 0;
+	if (!j->redo) {
+		batch_reset(b);
+		j->writing = NULL;
+	}
 	if (j->hooks.batch_done != NULL) {
 		j->hooks.batch_done(j->hooks.arg, b->ok, b->took_us);
 	}
@@ -448,19 +534,26 @@ batch_done(struct workq_job *job)
 	try_commit(j);
 }
 
+static bool
+fits_current(const struct journal *j, const struct batch *b)
+{
+	return j->current->state == SEG_CURRENT && j->current->end +
+	    num_round_up(b->len, JOURNAL_BLOCK) <= j->current->size;
+}
+
 /* Closes the gathered batch and gives it to the committer. */
 static void
 try_commit(struct journal *j)
 {
-	struct batch *b = j->gather;
-	size_t padded = num_round_up(b->len, JOURNAL_BLOCK);
+	struct batch *b = j->redo ? j->writing : j->gather;
 
-	if (j->writing != NULL || b->n == 0) {
+	if (j->closing || (j->writing != NULL && !j->redo) || b->n == 0) {
 		return;
 	}
 	j->stuck = false;
-	if (j->current == NULL || j->current->state != SEG_CURRENT ||
-	    j->current->end + padded > j->current->size) {
+	/* The hooks may append to it while a segment is found: its length
+	 * counts only afterwards. */
+	while (!fits_current(j, b)) {
 		if (!rotate(j)) {
 			j->stuck = true;
 			return;
@@ -473,10 +566,14 @@ try_commit(struct journal *j)
 	if (b->head_first) {
 		fill_head(j, &b->head);
 	}
-	b->seg->end += padded;
+	b->seg->end += num_round_up(b->len, JOURNAL_BLOCK);
 	b->seg->next_index += b->n;
-	j->writing = b;
-	j->gather = b == &j->batches[0] ? &j->batches[1] : &j->batches[0];
+	if (!j->redo) {
+		j->writing = b;
+		j->gather = b == &j->batches[0] ? &j->batches[1] :
+		    &j->batches[0];
+	}
+	j->redo = false;
 	workq_submit(j->committer, &b->job);
 }
 
@@ -492,28 +589,41 @@ journal_payload_max(const struct journal *j)
 	return j->segment_bytes / 2;
 }
 
-enum journal_room
-journal_fits(const struct journal *j, uint64_t bytes, unsigned n,
-    bool important)
+/* Who may take a segment is told by how many must be left to come. */
+enum claim {
+	CLAIM_FREEING,	/* state carried, settled: what lets segments go must
+			 * find room when nothing else does, or none ever does */
+	CLAIM_IMPORTANT,
+	CLAIM_ORDINARY,
+};
+
+static enum journal_room
+fits(const struct journal *j, uint64_t bytes, unsigned n, enum claim claim)
 {
 	uint64_t need = bytes + (uint64_t)n * (JOURNAL_RECORD_HEAD + 8);
 	uint64_t left = j->current->state == SEG_CURRENT ?
 	    j->current->size - j->current->end : 0;
 	uint64_t cap = j->segment_bytes - 2 * JOURNAL_BLOCK;
 	unsigned come = segments_to_come(j);
+	unsigned keep = claim == CLAIM_ORDINARY ? j->reserve :
+	    claim == CLAIM_IMPORTANT ? 1 : 0;
 
-	if (j->gather->len + need > (important ? cap :
-	    EC_MIN(cap, (uint64_t)GATHER_SOFT + need))) {
+	if (j->gather->len + need > cap || (claim == CLAIM_ORDINARY &&
+	    j->gather->len > GATHER_SOFT)) {
 		return JOURNAL_BUSY;
 	}
-	if (!important && j->gather->len > GATHER_SOFT) {
-		return JOURNAL_BUSY;
-	}
-	if (come > (important ? 0 : j->reserve) ||
-	    num_round_up(j->gather->len + need, JOURNAL_BLOCK) <= left) {
+	if (come > keep) {
 		return JOURNAL_OK;
 	}
-	return JOURNAL_FULL;
+	return num_round_up(j->gather->len + need, JOURNAL_BLOCK) <= left &&
+	    (come > 0 || claim == CLAIM_FREEING) ? JOURNAL_OK : JOURNAL_FULL;
+}
+
+enum journal_room
+journal_fits(const struct journal *j, uint64_t bytes, unsigned n,
+    bool important)
+{
+	return fits(j, bytes, n, important ? CLAIM_IMPORTANT : CLAIM_ORDINARY);
 }
 
 enum journal_room
@@ -521,13 +631,16 @@ journal_append(struct journal *j, enum journal_type type,
     const struct slice *parts, int n_parts, bool important,
     const struct journal_note *note)
 {
+	enum claim claim = !important ? CLAIM_ORDINARY :
+	    type == JOURNAL_STATE || type == JOURNAL_SETTLED ? CLAIM_FREEING :
+	    CLAIM_IMPORTANT;
 	enum journal_room room;
 	uint64_t bytes = 0;
 
 	for (int i = 0; i < n_parts; i++) {
 		bytes += parts[i].len;
 	}
-	room = journal_fits(j, bytes, 1, important);
+	room = fits(j, bytes, 1, claim);
 	if (room == JOURNAL_OK) {
 		batch_add(j->gather, type, parts, n_parts, important, note);
 	}
@@ -588,7 +701,8 @@ journal_old(const struct journal *j, unsigned n, struct journal_old *out)
 	if (n >= j->n_used || j->used[n]->state != SEG_OLD) {
 		return false;
 	}
-	*out = (struct journal_old){ j->used[n]->epoch, j->used[n]->size,
+	*out = (struct journal_old){ j->used[n]->epoch, j->used[n]->key,
+		j->used[n]->size,
 		j->used[n]->limit };
 	return true;
 }
@@ -638,6 +752,15 @@ journal_limit(const struct journal *j, uint32_t epoch)
 	struct segment *s = find(j, epoch);
 
 	return s == NULL ? 0 : s->limit;
+}
+
+struct segment_use
+journal_use(const struct journal *j, uint32_t epoch)
+{
+	struct segment *s = find(j, epoch);
+
+	ec_assert(s != NULL);
+	return (struct segment_use){ s->epoch, s->key };
 }
 
 bool
@@ -696,7 +819,7 @@ static int
 open_one(struct journal *j, const char *name, struct segment_head *newest,
     struct segment_head *heads, struct error *err_out)
 {
-	char block[JOURNAL_BLOCK], moved[64];
+	char block[2 * JOURNAL_BLOCK] = { 0 }, moved[64];
 	struct segment_head h;
 	struct segment *s;
 	struct stat st;
@@ -722,6 +845,7 @@ open_one(struct journal *j, const char *name, struct segment_head *newest,
 	s->size = (uint64_t)st.st_size;
 	if (s->size >= 2 * JOURNAL_BLOCK && segment_head_valid(&h)) {
 		s->epoch = h.epoch;
+		s->key = h.key;
 		s->state = SEG_OLD;
 		if (h.epoch > newest->epoch) {
 			*newest = h;
@@ -738,7 +862,8 @@ open_one(struct journal *j, const char *name, struct segment_head *newest,
 	free(s);
 	if (all_zero(block, sizeof block)) {
 		/* Made under another Journal_Size, or the making was cut
-		 * short by a crash: nothing was ever in it. */
+		 * short by a crash: nothing was ever in it (a batch comes
+		 * after the head, and would stand in the second block). */
 		j->fs->unlink_at(j->dir, name);
 		return 0;
 	}
@@ -747,6 +872,20 @@ open_one(struct journal *j, const char *name, struct segment_head *newest,
 	j->fs->rename_at(j->dir, name, moved);
 	log_critical("journal: %s has no valid head: moved to quarantine; if "
 	    "it held undelivered mail it is in there", name);
+	return 0;
+}
+
+/* The process before us may have died between a write and its sync, or
+ * between making a file and the directory's sync: what is read here was then
+ * only in memory.  Before anybody is told of it, it is made durable. */
+static int
+make_sure(struct journal *j, struct error *err_out)
+{
+	if ((j->n_used > 0 &&
+	    j->fs->sync_data(j->used[j->n_used - 1]->fd) < 0) ||
+	    j->fs->sync_dir(j->dir) < 0) {
+		return error_sys(err_out, "cannot sync the journal");
+	}
 	return 0;
 }
 
@@ -804,6 +943,7 @@ open_all(struct journal *j, struct error *err_out)
 			}
 		}
 		j->n_used = kept;
+		result = make_sure(j, err_out);
 	}
 	free(heads);
 	return result;
@@ -828,6 +968,7 @@ first_segment(struct journal *j, struct error *err_out)
 	/* Never refuse to start for a lowered Journal_Size. */
 	j->max_segments = EC_MAX(j->max_segments, j->n_used + j->n_free + 1);
 	j->max_segments = EC_MIN(j->max_segments, MAX_SEGMENTS - 1);
+	j->wanted = j->max_segments;
 	ec_assert(rotate(j));
 	return 0;
 }
@@ -845,7 +986,8 @@ set_limits(struct journal *j, const struct journal_limits *limits)
 	n = limits->total_bytes / j->segment_bytes;
 	j->max_segments = (unsigned)EC_MIN(EC_MAX(n, (uint64_t)4),
 	    (uint64_t)MAX_SEGMENTS - 1);
-	j->reserve = EC_MAX(j->max_segments / 10, 1u);
+	/* One for outcomes, one for what lets segments go. */
+	j->reserve = EC_MAX(j->max_segments / 10, 2u);
 }
 
 struct journal *
@@ -879,6 +1021,8 @@ journal_open(struct loop *l, const struct fs *fs, int dir,
 		b->len = JOURNAL_BATCH_HEAD;
 	}
 	j->gather = &j->batches[0];
+	j->remake_us = REMAKE_MIN_US;
+	loop_timer_init(&j->remake, l, on_remake, j);
 	loop_on_turn_end(l, &j->hook, on_turn_end, j);
 	if (open_all(j, err_out) < 0 || first_segment(j, err_out) < 0) {
 		journal_close(&j);
@@ -902,11 +1046,13 @@ journal_close(struct journal **jp)
 {
 	struct journal *j = *jp;
 
+	/* The hooks are still called, and may use *jp. */
 	journal_finish(j);
-	*jp = NULL;
+	j->closing = true;
 	workq_destroy(&j->committer);
 	workq_destroy(&j->makers);
 	loop_hook_stop(&j->hook);
+	loop_timer_stop(&j->remake);
 	for (unsigned i = 0; i < j->n_used; i++) {
 		close(j->used[i]->fd);
 		free(j->used[i]);
@@ -920,4 +1066,5 @@ journal_close(struct journal **jp)
 		free(j->batches[i].entries);
 	}
 	free(j);
+	*jp = NULL;
 }

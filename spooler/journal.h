@@ -87,7 +87,9 @@ enum journal_room {
 };
 /* Would records of these payloads (n of them, bytes in sum) be taken now?
  * important records (outcomes, our own DSNs) may use the last tenth of the
- * segments and survive a failed batch; others are refused earlier. */
+ * segments but one and survive a failed batch; others are refused earlier.
+ * The last segment takes only important STATE and SETTLED records: they are
+ * what lets segments go. */
 enum journal_room journal_fits(const struct journal *j, uint64_t bytes,
 	unsigned n, bool important);
 /* Appends a record made of parts.  Records appended in one callback of the
@@ -112,6 +114,7 @@ void journal_poke(struct journal *j);
  * Until replay says it is done no old segment is freed. */
 struct journal_old {
 	uint32_t epoch;
+	uint32_t key;
 	uint64_t size, limit;	/* limit 0: not known */
 };
 bool journal_old(const struct journal *j, unsigned n, struct journal_old *out);
@@ -122,6 +125,8 @@ void journal_old_end(struct journal *j, uint32_t epoch, uint64_t end_lsn);
 /* For readers in other threads: a descriptor of the segment, or -1 when it is
  * gone.  The caller pins it first. */
 int journal_segment_fd(const struct journal *j, uint32_t epoch);
+/* What its checksums are made with. */
+struct segment_use journal_use(const struct journal *j, uint32_t epoch);
 /* Oldest and newest epoch in use; the position after the last durable one. */
 uint32_t journal_oldest(const struct journal *j);
 uint32_t journal_newest(const struct journal *j);

@@ -25,48 +25,49 @@ segment_head_valid(const struct segment_head *h)
 	    h->crc == crc32c(0, h, offsetof(struct segment_head, crc));
 }
 
-static uint32_t
-record_crc(const struct record_head *r, const char *payload, uint32_t epoch)
+uint32_t
+record_crc(const struct record_head *r, const char *payload,
+    struct segment_use use)
 {
-	uint32_t c = crc32c(epoch, r, offsetof(struct record_head, crc));
+	uint32_t c = crc32c(use.key, r, offsetof(struct record_head, crc));
 
 	return crc32c(c, payload, r->length);
 }
 
 void
-batch_seal(char *batch, size_t bytes, uint32_t count, uint32_t epoch,
+batch_seal(char *batch, size_t bytes, uint32_t count, struct segment_use use,
     uint32_t first)
 {
-	struct batch_head h = { .magic = JOURNAL_BATCH_MAGIC, .epoch = epoch,
+	struct batch_head h = { .magic = JOURNAL_BATCH_MAGIC, .epoch = use.epoch,
 		.count = count, .bytes = (uint32_t)bytes, .first = first };
 	size_t at = JOURNAL_BATCH_HEAD;
 
-	h.records_crc = epoch;
+	h.records_crc = use.key;
 	for (uint32_t i = 0; i < count; i++) {
 		struct record_head r;
 
 		memcpy(&r, batch + at, sizeof r);
-		r.epoch = epoch;
+		r.epoch = use.epoch;
 		r.index = first + i;
 		r.zero = 0;
 		r.zero2 = 0;
-		r.crc = record_crc(&r, batch + at + sizeof r, epoch);
+		r.crc = record_crc(&r, batch + at + sizeof r, use);
 		memcpy(batch + at, &r, sizeof r);
 		h.records_crc = crc32c(h.records_crc, &r.crc, sizeof r.crc);
 		at += journal_record_bytes(r.length);
 	}
 	ec_assert(at == bytes);
-	h.crc = crc32c(epoch, &h, offsetof(struct batch_head, crc));
+	h.crc = crc32c(use.key, &h, offsetof(struct batch_head, crc));
 	memcpy(batch, &h, sizeof h);
 }
 
 void
 journal_scan_init(struct journal_scan *s, const char *bytes, uint64_t size,
-    uint32_t epoch, uint64_t limit)
+    struct segment_use use, uint64_t limit)
 {
 	*s = (struct journal_scan){ .bytes = bytes, .size = size,
 		.limit = limit != 0 && limit < size ? limit : size,
-		.epoch = epoch, .resume = JOURNAL_BLOCK };
+		.use = use, .resume = JOURNAL_BLOCK };
 }
 
 /* Is there a whole valid batch at this offset? */
@@ -74,14 +75,14 @@ static const struct batch_head *
 batch_at(const struct journal_scan *s, uint64_t at)
 {
 	const struct batch_head *h = (const void *)(s->bytes + at);
-	uint32_t crc = s->epoch;
+	uint32_t crc = s->use.key;
 	uint64_t pos, end;
 
 	if (at + JOURNAL_BATCH_HEAD > s->limit ||
-	    h->magic != JOURNAL_BATCH_MAGIC || h->epoch != s->epoch ||
+	    h->magic != JOURNAL_BATCH_MAGIC || h->epoch != s->use.epoch ||
 	    h->first < s->next_index || h->count == 0 ||
 	    h->bytes < JOURNAL_BATCH_HEAD || h->bytes > s->limit - at ||
-	    h->crc != crc32c(s->epoch, h, offsetof(struct batch_head, crc))) {
+	    h->crc != crc32c(s->use.key, h, offsetof(struct batch_head, crc))) {
 		return NULL;
 	}
 	pos = at + JOURNAL_BATCH_HEAD;
@@ -92,9 +93,9 @@ batch_at(const struct journal_scan *s, uint64_t at)
 		if (end - pos < JOURNAL_RECORD_HEAD ||
 		    r->length > end - pos - JOURNAL_RECORD_HEAD ||
 		    journal_record_bytes(r->length) > end - pos ||
-		    r->epoch != s->epoch || r->index != h->first + i ||
+		    r->epoch != s->use.epoch || r->index != h->first + i ||
 		    r->crc != record_crc(r, s->bytes + pos + sizeof *r,
-		    s->epoch)) {
+		    s->use)) {
 			return NULL;
 		}
 		crc = crc32c(crc, &r->crc, sizeof r->crc);
@@ -139,7 +140,7 @@ journal_scan_record(const struct journal_scan *s, uint32_t *pos, uint32_t *n,
 	}
 	r = (const void *)(s->bytes + s->at + *pos);
 	*out = (struct journal_record){ .type = (enum journal_type)r->type,
-		.lsn = journal_lsn(s->epoch, r->index),
+		.lsn = journal_lsn(s->use.epoch, r->index),
 		.offset = s->at + *pos + sizeof *r,
 		.payload = slice_make((const char *)(r + 1), r->length) };
 	*pos += (uint32_t)journal_record_bytes(r->length);

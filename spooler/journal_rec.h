@@ -3,10 +3,11 @@
  * journal_rec: the bytes of the journal, pure.  doc/SPOOL.md has the tables.
  *
  * A segment file is one head block of 4 KiB and then batches, each starting on
- * a 4 KiB boundary: batch head, records.  A record's checksum is seeded with
- * the segment's epoch, so what an earlier use of the file left behind never
- * passes for a record of this one.  A batch counts whole or not at all: its
- * head covers the checksums of all its records.
+ * a 4 KiB boundary: batch head, records.  Checksums are seeded with a random
+ * word that is new with each use of the file, so that neither what an earlier
+ * use left behind, nor a batch forged inside a stranger's message, ever passes
+ * for one of this use.  A batch counts whole or not at all: its head covers the
+ * checksums of all its records.
  *
  * A position in the journal (LSN) is epoch << 32 | index of the record in the
  * segment: it only grows, and is known without reading the segments before.
@@ -42,7 +43,8 @@ struct segment_head {
 	uint32_t prev;		/* epoch written before this one, 0 none */
 	uint64_t prev_end;	/* where that one validly ends, 0 not known */
 	uint64_t created_us;
-	uint64_t spare;
+	uint32_t key;		/* random: seeds all checksums behind */
+	uint32_t spare;
 	uint32_t zero;
 	uint32_t crc;		/* of all before */
 };
@@ -56,7 +58,7 @@ struct batch_head {
 	uint32_t first;		/* index of the first record */
 	uint32_t records_crc;	/* of the records' crc words in order */
 	uint32_t zero;
-	uint32_t crc;		/* of all before, seeded with the epoch */
+	uint32_t crc;		/* of all before, seeded with the key */
 };
 _Static_assert(sizeof(struct batch_head) == JOURNAL_BATCH_HEAD,
     "on-disk format");
@@ -73,6 +75,12 @@ struct record_head {
 };
 _Static_assert(sizeof(struct record_head) == JOURNAL_RECORD_HEAD,
     "on-disk format");
+
+/* One use of a segment file. */
+struct segment_use {
+	uint32_t epoch;
+	uint32_t key;
+};
 
 static inline uint64_t
 journal_lsn(uint32_t epoch, uint32_t index)
@@ -91,8 +99,11 @@ void segment_head_seal(struct segment_head *h);
 bool segment_head_valid(const struct segment_head *h);
 /* Fills in epoch, indexes and checksums of a batch whose record heads hold
  * length, type and flags. */
-void batch_seal(char *batch, size_t bytes, uint32_t count, uint32_t epoch,
-	uint32_t first);
+void batch_seal(char *batch, size_t bytes, uint32_t count,
+	struct segment_use use, uint32_t first);
+/* The checksum of a record by its head (sealed) and payload. */
+uint32_t record_crc(const struct record_head *r, const char *payload,
+	struct segment_use use);
 
 enum journal_scan_result {
 	SCAN_BATCH,	/* a valid batch: at, head */
@@ -104,7 +115,7 @@ enum journal_scan_result {
 struct journal_scan {
 	const char *bytes;	/* the whole segment file */
 	uint64_t size, limit;	/* of the file; valid only below limit */
-	uint32_t epoch;
+	struct segment_use use;
 	uint32_t next_index;
 	uint64_t at;		/* offset of what was found */
 	uint64_t resume;	/* where the next call looks */
@@ -113,7 +124,7 @@ struct journal_scan {
 
 /* limit: where the next segment says that this one ends, or 0. */
 void journal_scan_init(struct journal_scan *s, const char *bytes, uint64_t size,
-	uint32_t epoch, uint64_t limit);
+	struct segment_use use, uint64_t limit);
 enum journal_scan_result journal_scan_next(struct journal_scan *s);
 
 struct journal_record {

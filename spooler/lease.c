@@ -10,6 +10,8 @@
 
 #define LEASE_BLOCK 1024u
 #define LEASE_AHEAD (24u * 3600u)
+/* Beyond what any holder could have used, also soon after a wrap. */
+#define LEASE_DAMAGED_AHEAD (7u * 24u * 3600u)
 #define LEASE_FILE_BYTES 36u
 
 static const char magic[] = "ECLEASE1";
@@ -60,30 +62,52 @@ load(struct lease *l, const char *p, size_t n)
 	    memcmp(m, magic, 8) == 0;
 }
 
+/* At the first number of a new round: its seconds start after all that the
+ * round before could use.  Before that number's block is saved, so that a crash
+ * cannot pass it by. */
+static void
+check_wrap(struct lease *l)
+{
+	if (l->next != 0 && (l->next & UINT16_MAX) == 0 &&
+	    l->wrapped_at != l->next) {
+		l->wrapped_at = l->next;
+		l->wrap_second = EC_MAX(l->wrap_second, l->last_second);
+	}
+}
+
 int
 lease_open(struct lease *l, const struct fs *fs, int dir,
     uint32_t wall_seconds, struct error *err_out)
 {
-	char bytes[LEASE_FILE_BYTES];
+	char bytes[LEASE_FILE_BYTES] = { 0 };
 	int fd;
-	ssize_t n = 0;
+	ssize_t n;
+	bool found = false;
 
 	*l = (struct lease){ .fs = fs, .dir = dir };
 	fd = fs->open_at(dir, "lease", O_RDONLY, 0);
-	if (fd >= 0) {
-		n = fs_read_full(fs, fd, bytes, sizeof bytes, 0);
-		close(fd);
-	} else if (errno != ENOENT) {
+	if (fd < 0 && errno != ENOENT) {
 		return error_sys(err_out, "cannot open the id lease file");
 	}
-	if (n > 0 && !load(l, bytes, (size_t)n)) {
-		/* Numbers may repeat, so the seconds must not: start a day
-		 * ahead of anything a holder could have used. */
-		log_critical("the id lease file is damaged: ids start a day "
-		    "ahead of the clock so that none is made twice");
-		l->next = 0;
-		l->wrap_second = wall_seconds + LEASE_AHEAD;
+	if (fd >= 0) {
+		n = fs_read_full(fs, fd, bytes, sizeof bytes, 0);
+		if (n < 0) {
+			error_sys(err_out, "cannot read the id lease file");
+			close(fd);
+			return -1;
+		}
+		close(fd);
+		found = true;
 	}
+	if (found && !load(l, bytes, (size_t)n)) {
+		/* Numbers may repeat, so the seconds must not: start a week
+		 * ahead of anything a holder could have used. */
+		log_critical("the id lease file is damaged: ids start a week "
+		    "ahead of the clock so that none is made twice");
+		l->next = l->last_second = 0;
+		l->wrap_second = wall_seconds + LEASE_DAMAGED_AHEAD;
+	}
+	check_wrap(l);
 	return save(l, l->next + LEASE_BLOCK, EC_MAX(l->last_second,
 	    wall_seconds + LEASE_AHEAD), err_out);
 }
@@ -94,10 +118,7 @@ lease_take(struct lease *l, uint32_t wall_seconds, uint16_t *allocator_out,
 {
 	uint32_t first;
 
-	if (l->next != 0 && (l->next & UINT16_MAX) == 0 &&
-	    l->wrap_second < l->last_second) {
-		l->wrap_second = l->last_second;
-	}
+	check_wrap(l);
 	first = EC_MAX(wall_seconds, l->wrap_second + 1);
 	if (l->next >= l->limit || first + LEASE_SECONDS > l->last_second) {
 		if (save(l, l->next + LEASE_BLOCK, EC_MAX(l->last_second,

@@ -23,6 +23,7 @@ struct lease {
 	uint64_t limit;		/* durable: numbers below this may be given */
 	uint32_t last_second;	/* durable: no lease allows a later one */
 	uint32_t wrap_second;	/* leases of this round start after it */
+	uint64_t wrapped_at;	/* the round that wrap_second was set for */
 };
 
 #define LEASE_SECONDS 3600u	/* how long a holder may use one */

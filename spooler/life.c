@@ -361,6 +361,7 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	s->started_us = now;
 	s->next_work = first_work(worker_stages(w));
 	list_init(&s->runnable);
+	list_init(&s->load_wait);
 	list_init(&s->to_tell);
 	list_init(&s->settle_order);
 	list_init(&s->late_stores);
@@ -368,7 +369,6 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	list_init(&s->late_accepted);
 	list_init(&s->answered);
 	list_init(&s->orphans);
-	list_init(&s->starved);
 	for (unsigned d = 0; d < SPOOLER_DELIVERERS; d++) {
 		list_init(&s->deliverers[d].works);
 	}

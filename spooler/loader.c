@@ -9,7 +9,6 @@
  */
 #include "spooler/spooler.h"
 
-#include "common/base/crc.h"
 #include "common/base/log.h"
 
 #define READERS 2
@@ -30,6 +29,7 @@ struct load {
 	/* From the journal: */
 	int fd;
 	uint32_t epoch;
+	struct segment_use use;
 	uint64_t at;		/* of the record's head */
 	uint64_t record_bytes, body_from, body_bytes;
 	/* From the store: */
@@ -58,8 +58,7 @@ read_journal(struct load *l)
 	}
 	memcpy(&h, l->bytes, sizeof h);
 	if (h.epoch != l->epoch || h.length + sizeof h != l->record_bytes ||
-	    h.crc != crc32c(crc32c(l->epoch, &h, offsetof(struct record_head,
-	    crc)), l->bytes + sizeof h, h.length)) {
+	    h.crc != record_crc(&h, l->bytes + sizeof h, l->use)) {
 		error_set(&l->err, ERROR_DAMAGE, "journal record of %llu bytes "
 		    "at %llu of epoch %u is damaged",
 		    (unsigned long long)l->record_bytes,
@@ -161,13 +160,17 @@ static struct txn *
 make_txn(struct spooler *s, struct load *l)
 {
 	struct msg *m = index_at(&s->index, l->msg);
+	struct envelope env;
 	struct txn *x;
 	struct buf b;
 
 	buf_init(&b, META_MAX_BYTES);
+	l->meta.env.rcpt = &l->meta.rcpt;
 	envelope_encode(&l->meta.env, &b);
 	ec_assert(!b.full);
-	x = txn_create(&s->txns, &l->meta.env, buf_slice(&b), l->meta.size);
+	scratch_reset(&l->scratch);	/* its strings are in b now */
+	ec_assert(envelope_decode(buf_slice(&b), &l->scratch, &env));
+	x = txn_create(&s->txns, &env, buf_slice(&b), l->meta.size);
 	/* The fixed part, then the sender; see envelope.c. */
 	m->rcpt_at = (uint32_t)(envelope_first_recipient(buf_slice(&b)));
 	buf_fini(&b);
@@ -240,7 +243,7 @@ load_done(struct workq_job *job)
 			    10000000u);
 		}
 	}
-	handout_feed(s);
+	handout_reader_free(s);
 	outcome_retry_late(s);
 	scratch_fini(&l->scratch);
 	free(l->bytes);
@@ -268,6 +271,7 @@ loader_start(struct spooler *s, struct txn *x, uint32_t msg)
 		l->txn = x->slot;
 		l->epoch = x->epoch;
 		l->fd = journal_segment_fd(s->journal, x->epoch);
+		l->use = journal_use(s->journal, x->epoch);
 		l->body_from = sizeof(struct record_head) + sizeof(uint32_t) +
 		    x->env_len;
 		l->at = x->body_at - l->body_from;

@@ -32,6 +32,7 @@ struct feed_read {		/* a reader's job */
 	uint64_t limit;		/* bytes behind it never became durable */
 	uint64_t until;		/* what is behind it may not be durable yet */
 	int fd;
+	struct segment_use use;
 	/* Result: */
 	struct buf events;	/* u64 position, u32 length, event */
 	uint64_t next;		/* file offset to go on from */
@@ -172,7 +173,7 @@ read_run(struct workq_job *job)
 		r->failed = true;
 		return;
 	}
-	journal_scan_init(&scan, map, r->size, r->epoch, r->limit);
+	journal_scan_init(&scan, map, r->size, r->use, r->limit);
 	scan.resume = EC_MAX(r->from, (uint64_t)JOURNAL_BLOCK);
 	while (r->events.len < CHUNK_BYTES) {
 		enum journal_scan_result got = journal_scan_next(&scan);
@@ -275,6 +276,7 @@ read_more(struct logfeed *f)
 	r->until = f->epoch == journal_newest(s->journal) ?
 	    journal_durable(s->journal) : UINT64_MAX;
 	r->fd = journal_segment_fd(s->journal, f->epoch);
+	r->use = journal_use(s->journal, f->epoch);
 	buf_init(&r->events, SIZE_MAX / 4);
 	if (s->fs->stat_fd(r->fd, &st) < 0) {
 		log_error("cannot stat a journal segment: %s",

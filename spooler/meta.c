@@ -190,8 +190,11 @@ take_value(struct scratch *s, enum key k, struct slice v, struct meta *m)
 	bool mine;
 	uint64_t n = 0;
 
-	if (!take_strings(s, k, v, m, &mine) || mine) {
-		return mine && (k != KEY_RECIPIENT || m->rcpt.addr.len > 0);
+	if (!take_strings(s, k, v, m, &mine)) {
+		return false;
+	}
+	if (mine) {
+		return k != KEY_RECIPIENT || m->rcpt.addr.len > 0;
 	}
 	if (k == KEY_ID) {
 		return msgid_parse(v, &m->rcpt.id) && m->rcpt.id != MSGID_NONE;

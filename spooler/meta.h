@@ -11,8 +11,10 @@
 #include "common/base/buf.h"
 #include "common/base/scratch.h"
 #include "common/mail/envelope.h"
+#include "common/mail/esc.h"
 
-#define META_MAX_BYTES 65536u
+/* Any envelope fits, also one of nothing but bytes that are escaped. */
+#define META_MAX_BYTES (ESC_MAX_GROWTH * ENVELOPE_MAX_BYTES + 4096u)
 
 struct meta {
 	struct envelope env;	/* with exactly one recipient */

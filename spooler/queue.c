@@ -56,21 +56,32 @@ queue_is(const struct queues *qs, uint32_t number)
 	return (uintptr_t)q > BUDGET_ROWS && q->number == number;
 }
 
+/* An empty slice may have no address, which memcpy does not take. */
+static char *
+put(char *to, struct slice s)
+{
+	if (s.len > 0) {
+		memcpy(to, s.ptr, s.len);
+	}
+	return to + s.len;
+}
+
 static size_t
 make_key(char *key, size_t size, struct slice group, struct slice binding,
     struct slice domain)
 {
 	size_t n = group.len + binding.len + domain.len + 2;
+	char *at = key;
 
 	if (n > size) {
 		return 0;
 	}
-	memcpy(key, group.ptr, group.len);
-	key[group.len] = '\0';
-	memcpy(key + group.len + 1, binding.ptr, binding.len);
-	key[group.len + 1 + binding.len] = '\0';
-	memcpy(key + group.len + binding.len + 2, domain.ptr, domain.len);
-	bytes_lower(key + group.len + binding.len + 2, domain.len);
+	at = put(at, group);
+	*at++ = '\0';
+	at = put(at, binding);
+	*at++ = '\0';
+	put(at, domain);
+	bytes_lower(at, domain.len);
 	return n;
 }
 
@@ -104,7 +115,8 @@ queue_get(struct queues *qs, struct slice group, struct slice binding,
 	    domain.len);
 	list_init(&q->runnable);
 	list_init(&q->told);
-	list_init(&q->idle);
+	/* Empty so far: if nothing ever comes the sweep takes it. */
+	list_push_back(&qs->idle, &q->idle);
 	HASH_ADD_KEYPTR(hh, qs->by_key, q->key, n, q);
 	return q;
 }
@@ -241,8 +253,10 @@ queue_delay(struct queues *qs, uint32_t msg, uint64_t mono_us,
 	struct queue *q = queue_at(qs, m->queue);
 
 	m->state = MSG_DELAYED;
-	/* Never before its time: the tick after. */
-	wheel_add(qs, msg, (mono_us + delay_us) / WHEEL_TICK_US + 1);
+	/* Never before its time: the tick after.  The caller's time may be
+	 * older than the last serving: not into a list served already. */
+	wheel_add(qs, msg, EC_MAX((mono_us + delay_us) / WHEEL_TICK_US,
+	    qs->tick) + 1);
 	q->n_delayed++;
 	qs->n_delayed++;
 	queue_check_idle(qs, q);

@@ -320,8 +320,8 @@ segment_run(struct workq_job *job)
 		return;
 	}
 	madvise(g->map, g->old.size, MADV_SEQUENTIAL);
-	journal_scan_init(&scan, g->map, g->old.size, g->old.epoch,
-	    g->old.limit);
+	journal_scan_init(&scan, g->map, g->old.size,
+	    (struct segment_use){ g->old.epoch, g->old.key }, g->old.limit);
 	g->valid_end = JOURNAL_BLOCK;
 	while ((got = journal_scan_next(&scan)) != SCAN_END) {
 		if (got == SCAN_DAMAGE) {
@@ -380,8 +380,8 @@ segment_done(struct workq_job *job)
 	if (g->damaged_bytes > 0) {
 		keep_damage(s, g);
 	}
-	journal_scan_init(&g->scan, g->map, g->old.size, g->old.epoch,
-	    g->old.limit);
+	journal_scan_init(&g->scan, g->map, g->old.size,
+	    (struct segment_use){ g->old.epoch, g->old.key }, g->old.limit);
 	s->replay->job = g;
 	s->replay->in_batch = false;
 	loop_again(s->loop);

@@ -3,8 +3,9 @@
  * retry: when a message is tried again and when it is given up, pure.
  *
  * Retry_Interval doubles with each failed attempt up to Max_Retry_Interval.
- * A message past Message_Expiration, or with Max_Retries failed attempts, ends
- * (`none` and `auto` count none: expiry alone ends them).
+ * A message past Message_Expiration, or whose last of Max_Retries retries (the
+ * first attempt is none) failed, ends (`none` and `auto` count none: expiry
+ * alone ends them).
  */
 #ifndef EC_RETRY_H
 #define EC_RETRY_H

@@ -7,21 +7,23 @@
 #include "common/base/shm.h"
 
 static uint32_t
-place(struct slabs *s)
+place(struct slabs *s, uint32_t max)
 {
-	for (uint32_t h = 1; h < s->n; h++) {
+	for (uint32_t h = 1; h < EC_MIN(s->n, max); h++) {
 		if (s->slab[h] == NULL) {
 			return h;
 		}
 	}
-	return s->n < SLABS_MAX ? s->n++ : 0;
+	return s->n < max ? s->n++ : 0;
 }
 
 static uint32_t
 put(struct slabs *s, unsigned role, unsigned index, uint32_t incarnation,
     uint32_t number, uint64_t size, int fd, char *map)
 {
-	uint32_t h = place(s);
+	/* Listeners cannot take the places of our own. */
+	uint32_t h = place(s, role == ROLE_SPOOLER ? SLABS_MAX :
+	    SLABS_MAX - ARENA_MAX_SLABS);
 	struct slab *b;
 
 	if (h == 0) {

@@ -119,6 +119,8 @@ struct spooler {
 	struct listener_peer listeners[SPOOLER_LISTENERS];
 	struct deliverer_peer deliverers[SPOOLER_DELIVERERS];
 	struct list_node runnable;	/* queues with mail and credit */
+	struct list_node load_wait;	/* would be runnable, but no reader is
+					 * free for the head's body */
 	struct list_node to_tell;	/* queues with mail, READY to be said */
 	struct list_node settle_order;	/* txns, oldest first */
 	struct list_node late_stores;	/* STOREs that wait for room or replay */
@@ -129,7 +131,6 @@ struct spooler {
 					 * deliverer may read their extents */
 	struct list_node orphans;	/* works of dead deliverers whose
 					 * messages replay has yet to find */
-	struct list_node starved;	/* queues that found no free reader */
 	uint64_t next_work;
 	struct logfeed *log;
 	struct replay *replay;		/* NULL once it is done */
@@ -191,14 +192,14 @@ void handout_run(struct spooler *s);	/* at the end of a turn */
 /* The queue has active mail: see to it that it is offered. */
 void handout_wake(struct spooler *s, struct queue *q);
 void handout_slab_gone(void *arg, uint32_t handle, uint32_t lent);
-/* A reader is free again: who found none tries anew. */
-void handout_feed(struct spooler *s);
 /* Replay is over: works of deliverers that died meanwhile come to their end. */
 void handout_orphans(struct spooler *s);
 /* Out of its queue, the wheel or flight. */
 void handout_withdraw(struct spooler *s, uint32_t msg);
 /* Its body came (or not: then its messages are delayed a little). */
 void handout_loaded(struct spooler *s, struct txn *x, bool ok);
+/* A reader is free. */
+void handout_reader_free(struct spooler *s);
 void handout_forget_queue(void *arg, struct queue *q);
 /* Every deliverer that runs has said what it holds, and the journal is read:
  * handing out begins. */

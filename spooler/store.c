@@ -188,7 +188,8 @@ store_remove(struct store *s, msgid id, struct error *err_out)
 	/* .meta first: a lone data file is an orphan, never mail. */
 	meta_name(id, name);
 	if (s->fs->unlink_at(dir, name) < 0 && errno != ENOENT) {
-		r = error_sys(err_out, "cannot remove spool file %s", name);
+		/* Then the data must stay, too. */
+		return error_sys(err_out, "cannot remove spool file %s", name);
 	}
 	store_name(id, name);
 	if (s->fs->unlink_at(dir, name) < 0 && errno != ENOENT) {
@@ -238,16 +239,16 @@ int
 store_quarantine(struct store *s, unsigned dir, const char *name,
     const char *why)
 {
-	char from[64], to[128], note[160];
+	char from[300], to[300], note[320];
 	struct slice text;
 	uint64_t now = clock_wall_us();
 	int fd;
 
-	snprintf(from, sizeof from, "%c%c/%.40s", hex[dir >> 4], hex[dir & 15],
+	snprintf(from, sizeof from, "%c%c/%.255s", hex[dir >> 4], hex[dir & 15],
 	    name);
-	snprintf(to, sizeof to, "quarantine/%c%c-%.40s.%llu", hex[dir >> 4],
+	snprintf(to, sizeof to, "quarantine/%c%c-%.200s.%llu", hex[dir >> 4],
 	    hex[dir & 15], name, (unsigned long long)now);
-	snprintf(note, sizeof note, "%.140s.why", to);
+	snprintf(note, sizeof note, "%s.why", to);
 	fd = s->fs->open_at(s->base, note, O_WRONLY | O_CREAT | O_TRUNC, 0640);
 	if (fd >= 0) {
 		text = slice_of(why);

@@ -15,8 +15,19 @@ txns_init(struct txns *t, struct slabs *slabs)
 static struct slice
 moved(struct slice s, struct slice from, const char *to)
 {
-	return s.len == 0 ? slice_make(to, 0) :
-	    slice_make(to + (s.ptr - from.ptr), s.len);
+	if (s.len == 0) {
+		return slice_make(to, 0);
+	}
+	ec_assert(s.ptr >= from.ptr && s.ptr + s.len <= from.ptr + from.len);
+	return slice_make(to + (s.ptr - from.ptr), s.len);
+}
+
+static bool
+stands_in(struct slice s, struct slice in)
+{
+	uintptr_t at = (uintptr_t)s.ptr, from = (uintptr_t)in.ptr;
+
+	return s.len == 0 || (at >= from && at - from <= in.len - s.len);
 }
 
 struct txn *
@@ -24,7 +35,17 @@ txn_create(struct txns *t, const struct envelope *e, struct slice encoded,
     uint64_t size)
 {
 	struct txn *x = xcalloc(1, sizeof *x);
+	struct scratch scratch;
+	struct envelope read;
 
+	scratch_init(&scratch, 1 << 20);
+	if (!stands_in(e->sender, encoded) || !stands_in(e->envid, encoded) ||
+	    !stands_in(e->group, encoded) || !stands_in(e->binding, encoded)) {
+		/* Its strings stand where it was made, not in what it became:
+		 * a bounce, or one read from .meta. */
+		ec_assert(envelope_decode(encoded, &scratch, &read));
+		e = &read;
+	}
 	x->slot = pool_take(&t->pool);
 	ec_assert(x->slot != 0);
 	memcpy(pool_at(&t->pool, x->slot), &x, sizeof x);
@@ -43,6 +64,7 @@ txn_create(struct txns *t, const struct envelope *e, struct slice encoded,
 	x->binding = moved(e->binding, encoded, x->env);
 	x->pieces = x->inline_pieces;
 	list_init(&x->settle);
+	scratch_fini(&scratch);
 	return x;
 }
 

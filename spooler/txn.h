@@ -51,7 +51,8 @@ struct txns {
 };
 
 void txns_init(struct txns *t, struct slabs *slabs);
-/* Copies the envelope bytes (already checked by envelope_decode). */
+/* Copies the envelope bytes; e is what envelope_decode made of them, so that
+ * its strings point into them. */
 struct txn *txn_create(struct txns *t, const struct envelope *e,
 	struct slice encoded, uint64_t size);
 struct txn *txn_at(const struct txns *t, uint32_t slot);

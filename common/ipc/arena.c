@@ -171,7 +171,8 @@ slab_add(struct arena *a)
 uint32_t
 arena_blocks(uint64_t bytes)
 {
-	uint64_t n = (bytes + ARENA_BLOCK_BYTES - 1) / ARENA_BLOCK_BYTES + 2;
+	uint64_t n = bytes / ARENA_BLOCK_BYTES +
+	    (bytes % ARENA_BLOCK_BYTES != 0) + 2;
 
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }

@@ -44,8 +44,10 @@ struct arena *arena_create(const char *name, uint64_t max_bytes,
 	arena_slab_fn on_slab, void *arg);
 void arena_destroy(struct arena **a);
 
-/* Blocks that bytes need at most when two extents of any class come first and
- * only 64 KiB ones after them. */
+/* Blocks that bytes need at most when they are put into a first and a second
+ * extent of any classes and then into extents of 64 KiB, each filled before
+ * the next is taken: either of the first two may open a block for a class that
+ * leaves most of it unused. */
 uint32_t arena_blocks(uint64_t bytes);
 /* Promises blocks; false if they are not there. */
 bool arena_reserve(struct arena *a, uint32_t blocks);

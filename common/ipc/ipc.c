@@ -210,11 +210,12 @@ ipc_begin(struct ipc_link *k, enum ipc_type type)
 	return &k->out;
 }
 
-void
-ipc_end(struct ipc_link *k)
+/* Closes the open message. */
+static void
+message_end(struct ipc_link *k)
 {
 	static const char zero[8];
-	size_t start = k->begun - 1, end;
+	size_t start = k->begun - 1;
 	uint32_t len;
 
 	ec_assert(k->begun != 0 && !k->out.full);
@@ -223,12 +224,17 @@ ipc_end(struct ipc_link *k)
 	memcpy(k->out.ptr + start + 4, &len, sizeof len);
 	buf_append(&k->out, zero, num_round_up(len, 8) - len);
 	k->begun = 0;
-	end = k->out.len;
-	if (end > IPC_PACKET_MAX) {
+	if (k->out.len > IPC_PACKET_MAX) {
 		/* It did not fit behind the others: they go first. */
 		packet_send(k, k->out.ptr, start, NULL, 0);
 		buf_consume(&k->out, start);
 	}
+}
+
+void
+ipc_end(struct ipc_link *k)
+{
+	message_end(k);
 	if (k->out.len > IPC_PACKET_MAX - 4096) {
 		ipc_flush(k);
 	}
@@ -250,7 +256,7 @@ ipc_send_fd(struct ipc_link *k, enum ipc_type type, struct slice body,
 	ipc_flush(k);
 	b = ipc_begin(k, type);
 	buf_add(b, body);
-	ipc_end(k);
+	message_end(k);
 	packet_send(k, k->out.ptr, k->out.len, fds, n_fds);
 	buf_clear(&k->out);
 }
@@ -355,7 +361,7 @@ on_ready(void *arg, unsigned ready)
 			return;
 		}
 		if (n == 0) {
-			link_fail(k, "closed by the other side");
+			link_fail(k, IPC_CLOSED);
 			return;
 		}
 		packet_read(k, slice_make(k->hub->packet, (size_t)n), fds,

@@ -17,6 +17,9 @@
  * its own.  A handler that keeps a received descriptor takes it by
  * ipc_take_fd(); what it leaves is closed.
  *
+ * A peer that is gone is told of when all it said has been read: the reason is
+ * then IPC_CLOSED.
+ *
  * A malformed packet or a message out of role takes the link down with a
  * reason; on_down is called once, from the loop, and the owner then calls
  * ipc_link_close().
@@ -35,6 +38,7 @@
 #define IPC_PACKET_MAX 65536u
 /* Head of a message: u16 type, u16 zero, u32 body length; body padded to 8. */
 #define IPC_HEAD 8u
+#define IPC_CLOSED "closed by the other side"
 #define IPC_BODY_MAX (IPC_PACKET_MAX - IPC_HEAD)
 
 struct ipc_link;

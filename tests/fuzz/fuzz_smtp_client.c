@@ -92,6 +92,15 @@ check(const struct run *r)
 	ec_assert(delivered <= r->dots);
 }
 
+/* By field: what lies between them is nobody's. */
+static bool
+is_same(const struct smtp_result *x, const struct smtp_result *y)
+{
+	return x->kind == y->kind && x->stage == y->stage &&
+	    x->code == y->code && x->text_len == y->text_len &&
+	    x->text_at == y->text_at;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
@@ -108,9 +117,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ec_assert(slice_eq(buf_slice(&a.out), buf_slice(&b.out)));
 	for (unsigned m = 0; m < 2; m++) {
 		for (unsigned i = 0; i < RCPTS; i++) {
-			ec_assert(memcmp(&a.rcpt[m][i].result,
-			    &b.rcpt[m][i].result,
-			    sizeof(struct smtp_result)) == 0);
+			ec_assert(is_same(&a.rcpt[m][i].result,
+			    &b.rcpt[m][i].result));
 		}
 		buf_fini(&a.mail[m].texts);
 		buf_fini(&b.mail[m].texts);

@@ -58,6 +58,12 @@ tests_fuzz_fuzz_reject_LDFLAGS = $(FUZZ_LINK)
 check_PROGRAMS += tests/fuzz/fuzz_dns_msg
 tests_fuzz_fuzz_dns_msg_LDADD = resolver/libresolver.a $(FUZZ_LIBS)
 tests_fuzz_fuzz_dns_msg_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_ipc
+tests_fuzz_fuzz_ipc_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_ipc_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_journal
+tests_fuzz_fuzz_journal_LDADD = spooler/libspooler.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_journal_LDFLAGS = $(FUZZ_LINK)
 
 dist_check_SCRIPTS += tests/fuzz/replay-seeds tests/fuzz/smoke
 TESTS += tests/fuzz/replay-seeds

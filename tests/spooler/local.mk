@@ -9,3 +9,29 @@ tests_spooler_test_dsn_LDADD = spooler/libspooler.a $(TEST_LIBS)
 tests_spooler_dsn_dump_SOURCES = tests/spooler/dsn_dump.c \
 	tests/spooler/dsn_cases.h
 tests_spooler_dsn_dump_LDADD = spooler/libspooler.a $(COMMON_LIBS)
+check_PROGRAMS += tests/spooler/test_journal
+TESTS += tests/spooler/test_journal
+tests_spooler_test_journal_SOURCES = tests/spooler/test_journal.c \
+	tests/spooler/journal_rig.c tests/spooler/journal_rig.h \
+	tests/spooler/temp_dir.h
+tests_spooler_test_journal_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_journal_LDADD = spooler/libspooler.a \
+	tests/support/libcrashfs.a $(TEST_LIBS)
+check_PROGRAMS += tests/spooler/test_journal_rec tests/spooler/test_lease
+TESTS += tests/spooler/test_journal_rec tests/spooler/test_lease
+tests_spooler_test_journal_rec_SOURCES = tests/spooler/test_journal_rec.c
+tests_spooler_test_journal_rec_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_journal_rec_LDADD = spooler/libspooler.a $(TEST_LIBS)
+tests_spooler_test_lease_SOURCES = tests/spooler/test_lease.c
+tests_spooler_test_lease_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_lease_LDADD = spooler/libspooler.a \
+	tests/support/libcrashfs.a $(TEST_LIBS)
+check_PROGRAMS += tests/spooler/test_queue tests/spooler/test_store
+TESTS += tests/spooler/test_queue tests/spooler/test_store
+tests_spooler_test_queue_SOURCES = tests/spooler/test_queue.c
+tests_spooler_test_queue_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_queue_LDADD = spooler/libspooler.a $(TEST_LIBS)
+tests_spooler_test_store_SOURCES = tests/spooler/test_store.c
+tests_spooler_test_store_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_store_LDADD = spooler/libspooler.a \
+	tests/support/libcrashfs.a $(TEST_LIBS)
