@@ -71,6 +71,7 @@ tell(struct spooler *s, struct queue *q, unsigned d)
 	wire_put_slice(b, q->binding);
 	ipc_end(s->deliverers[d].link);
 	q->announced |= (uint16_t)(1u << d);
+	q->known |= (uint16_t)(1u << d);
 	q->told_active = q->n_active;
 }
 
@@ -324,6 +325,8 @@ handout_run(struct spooler *s)
 	}
 	while ((n = list_pop_front(&again)) != NULL) {
 		list_push_back(&s->runnable, n);
+	}
+	if (!list_is_empty(&s->runnable)) {
 		loop_again(s->loop);
 	}
 	tell_all(s);
@@ -334,10 +337,7 @@ handout_release(struct spooler *s, struct work *w)
 {
 	struct txn *x;
 
-	for (unsigned i = 0; i < w->n_pieces; i++) {
-		slabs_release(&s->slabs, w->pieces[i]);
-	}
-	w->n_pieces = 0;
+	held_release(s, w);
 	if (w->txn != 0) {
 		x = txn_at(&s->txns, w->txn);
 		w->txn = 0;
@@ -363,7 +363,9 @@ work_end(struct spooler *s, struct work *w)
 	list_remove(&w->link);
 	p->n_works--;
 	p->by_slot[w->slot] = NULL;
-	p->free_slots[p->n_free++] = w->slot;
+	if (p->spoken) {	/* else its hello's end counts the free ones */
+		p->free_slots[p->n_free++] = w->slot;
+	}
 	free(w->pieces);
 	free(w->ids);
 	free(w->msgs);
@@ -412,104 +414,15 @@ on_pull(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 		return;		/* it was forgotten meanwhile */
 	}
 	q = queue_at(&s->queues, number);
+	if ((q->known >> d & 1) == 0) {
+		return;		/* and its number means another one now, which
+				 * this deliverer has not heard of */
+	}
 	q->credit[d] = (uint16_t)EC_MIN(credit, (uint32_t)UINT16_MAX);
 	if (credit == 0) {
 		q->announced &= (uint16_t)~(1u << d);
 	}
 	handout_wake(s, q);
-}
-
-/* Reads a held work's extents; those in slabs that we know are held. */
-static bool
-held_pieces(struct spooler *s, struct work *w, struct wire_r *r)
-{
-	unsigned n = wire_u8(r);
-
-	w->pieces = xcalloc(n, sizeof *w->pieces);
-	for (unsigned i = 0; i < n; i++) {
-		unsigned role = wire_u8(r), index = wire_u8(r);
-		uint32_t incarnation = wire_u32(r), slab = wire_u32(r);
-		struct piece x = { .offset = wire_u32(r),
-			.length = wire_u32(r) };
-
-		x.handle = slabs_find(&s->slabs, role, index, incarnation,
-		    slab);
-		if (!r->bad && x.handle != 0 &&
-		    slabs_at(&s->slabs, x) != NULL) {
-			slabs_hold(&s->slabs, x);
-			w->pieces[w->n_pieces++] = x;
-		}
-	}
-	return !r->bad;
-}
-
-static void
-on_held(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
-{
-	struct deliverer_peer *p = &s->deliverers[k->peer_index];
-	struct wire_r r = wire_reader(m->body);
-	uint64_t number = wire_u64(&r);
-	uint16_t slot = wire_u16(&r), n = wire_u16(&r);
-	struct work *w;
-
-	if (r.bad || p->spoken || slot >= STAGE_SLOTS || n == 0 ||
-	    n > STAGE_RCPTS || p->by_slot[slot] != NULL ||
-	    (number & (STAGE_SLOTS - 1)) != slot) {
-		ipc_bad(k, "malformed WORK_HELD");
-		return;
-	}
-	w = xcalloc(1, sizeof *w);
-	w->number = number;
-	w->slot = slot;
-	w->deliverer = k->peer_index;
-	w->n = n;
-	w->ids = xcalloc(n, sizeof *w->ids);
-	w->msgs = xcalloc(n, sizeof *w->msgs);
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t h;
-
-		w->ids[i] = wire_u64(&r);
-		h = index_add(&s->held, w->ids[i]);
-		if (h != 0) {
-			struct msg *e = index_at(&s->held, h);
-
-			e->queue = w->deliverer;
-			e->due = slot;
-			e->rcpt_at = i;
-		}
-	}
-	p->by_slot[slot] = w;
-	list_push_back(&p->works, &w->link);
-	p->n_works++;
-	if (!held_pieces(s, w, &r)) {
-		ipc_bad(k, "malformed WORK_HELD");
-	}
-}
-
-void
-handout_place(struct spooler *s, uint32_t slot)
-{
-	struct msg *m = index_at(&s->index, slot), *e;
-	uint32_t h = index_find(&s->held, m->id);
-	struct work *w;
-
-	if (h == 0) {
-		uint64_t now = clock_wall_us();
-
-		if (m->next_us > now) {
-			queue_delay(&s->queues, slot, spooler_now(s),
-			    m->next_us - now);
-		} else {
-			queue_push(&s->queues, slot, false);
-			handout_wake(s, queue_at(&s->queues, m->queue));
-		}
-		return;
-	}
-	e = index_at(&s->held, h);
-	w = s->deliverers[e->queue].by_slot[e->due];
-	queue_flight(&s->queues, slot, MSG_FLIGHT);
-	ec_assert(w != NULL && e->rcpt_at < w->n);
-	w->msgs[e->rcpt_at] = slot;
 }
 
 static void
@@ -560,12 +473,22 @@ handout_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 {
 	struct deliverer_peer *p = &s->deliverers[k->peer_index];
 
+	if (p->link != k) {
+		/* Last words of one whose death we have been told: its works
+		 * have ended by their stage, its credits are void. */
+		return;
+	}
 	if (m->type == IPC_OUTCOME) {
+		if (!p->spoken) {
+			held_outcome(s, k->peer_index, m->body);
+		}
 		outcome_message(s, k, m);
 	} else if (m->type == IPC_PULL) {
 		on_pull(s, k, m);
-	} else if (m->type == IPC_WORK_HELD) {
-		on_held(s, k, m);
+	} else if (m->type == IPC_WORK_HELD && !p->spoken) {
+		if (!held_message(s, k, m)) {
+			ipc_bad(k, "malformed WORK_HELD");
+		}
 	} else if (m->type == IPC_WORK_HELLO_END && !p->spoken) {
 		on_hello_end(s, k->peer_index);
 	} else if (m->type != IPC_WORK_HELLO) {
@@ -585,6 +508,7 @@ handout_link_up(struct spooler *s, struct ipc_link *k)
 	p->link = k;
 	p->incarnation = k->incarnation;
 	p->spoken = false;
+	p->n_free = 0;
 }
 
 /* What it has stays in flight until its death is confirmed or it is back. */
@@ -610,6 +534,7 @@ handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
 	}
 	p->link = NULL;
 	p->spoken = false;
+	p->n_free = 0;
 	p->incarnation = 0;
 	for (uint32_t h = 1; h < s->slabs.n; h++) {
 		if (s->slabs.slab[h] != NULL) {
@@ -620,13 +545,12 @@ handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
 		q->credit[d] = 0;
 		q->out[d] = 0;
 		q->announced &= (uint16_t)~(1u << d);
+		q->known &= (uint16_t)~(1u << d);
 	}
-	while ((n = list_first(&p->works)) != NULL) {
-		struct work *w = list_entry(n, struct work, link);
-
-		outcome_orphan(s, w);
-		work_end(s, w);
+	while ((n = list_pop_front(&p->works)) != NULL) {
+		list_push_back(&s->orphans, n);
 	}
+	handout_orphans(s);
 	HASH_ITER(hh, s->queues.by_key, q, tmp) {
 		handout_wake(s, q);
 	}
@@ -634,10 +558,46 @@ handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
 }
 
 void
+handout_withdraw(struct spooler *s, uint32_t slot)
+{
+	switch ((enum msg_state)index_at(&s->index, slot)->state) {
+	case MSG_ACTIVE:
+		queue_take(&s->queues, slot);
+		break;
+	case MSG_DELAYED:
+		queue_undelay(&s->queues, slot);
+		break;
+	case MSG_FLIGHT:
+	case MSG_LOADING:
+	case MSG_ENDING:
+		queue_landed(&s->queues, slot);
+		break;
+	case MSG_NEW:
+	case MSG_STATES:
+		break;
+	}
+}
+
+void
+handout_orphans(struct spooler *s)
+{
+	struct list_node *n;
+
+	/* Their messages may still be on the way in from disk. */
+	while (replay_is_over(s) && (n = list_first(&s->orphans)) != NULL) {
+		struct work *w = list_entry(n, struct work, link);
+
+		outcome_orphan(s, w);
+		work_end(s, w);
+	}
+}
+
+void
 handout_loaded(struct spooler *s, struct txn *x, bool ok)
 {
 	uint32_t slot = x->wait_head;
 
+	/* Who waits is in no list but this one, and stays in it. */
 	x->wait_head = 0;
 	x->holds++;	/* it outlives this loop */
 	while (slot != 0) {
@@ -645,17 +605,13 @@ handout_loaded(struct spooler *s, struct txn *x, bool ok)
 		uint32_t next = m->next, queue = m->queue;
 
 		m->next = 0;
-		if (m->state != MSG_LOADING) {
-			/* Held by a deliverer: its outcome waits for this. */
-			slot = next;
-			continue;
-		}
+		ec_assert(m->state == MSG_LOADING);
 		queue_landed(&s->queues, slot);
-		if (!ok) {
+		if ((m->flags & MSG_END) != 0) {
+			outcome_end_now(s, slot);
+		} else if (!ok) {
 			/* Not an attempt: memory or disk was short. */
 			queue_delay(&s->queues, slot, spooler_now(s), 1000000u);
-		} else if ((m->flags & MSG_END) != 0) {
-			outcome_end(s, slot);
 		} else {
 			queue_push(&s->queues, slot, true);
 		}

@@ -31,6 +31,8 @@ enum {	/* msg.flags */
 	MSG_DOUBT = 1u << 3,	/* was between dot and reply when all broke */
 	MSG_FETCH = 1u << 5,	/* a reader brings its envelope */
 	MSG_END = 1u << 4,	/* it has come to its end: load it, then bounce */
+	MSG_FILES = 1u << 6,	/* not settled, but some of its files may be
+				 * there: they go when it does */
 };
 
 struct msg {
@@ -42,8 +44,10 @@ struct msg {
 	uint32_t queue;
 	uint32_t prev, next;	/* in the active list or the wheel; 0 ends */
 	uint32_t due;		/* delayed: the wheel's tick */
-	uint32_t state_epoch;	/* segment of its newest state record if
-				 * settled (a PIN_STATE is held there) */
+	uint32_t state_epoch;	/* segment of its newest retry or state record
+				 * (a PIN_STATE is held there), 0 if there is
+				 * none or the .meta says the same; GONE: of
+				 * its done record (a PIN_RECORD) */
 	uint16_t place;		/* delayed: the wheel's list + 1 */
 	uint16_t attempts;
 	uint8_t state;

@@ -15,6 +15,8 @@
 #include "common/base/log.h"
 #include "common/base/wire.h"
 
+#define ADDRESS_BYTES_MAX 512u
+
 struct late_store {	/* waits for room, or for replay to end */
 	struct list_node link;
 	uint32_t txn;
@@ -92,6 +94,40 @@ give_up(struct spooler *s, struct late_store *l, struct txn *x,
 	txn_put(&s->txns, x);
 }
 
+/* A deliverer may have had it from the spooler before us and read its extents
+ * still: those go back with that work, the others now. */
+static void
+drop_answered(struct spooler *s, struct txn *x)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < x->n_pieces; i++) {
+		if (held_reads(s, x->pieces[i])) {
+			slabs_unhold(&s->slabs, x->pieces[i]);
+		} else {
+			x->pieces[kept++] = x->pieces[i];
+		}
+	}
+	x->n_pieces = (uint16_t)kept;
+	txn_put(&s->txns, x);
+}
+
+/* Which those are is known when KEEP has been said. */
+static void
+keep_answered(struct spooler *s, const struct late_store *l)
+{
+	const struct listener_peer *p = &s->listeners[l->listener];
+	struct late_store *kept;
+
+	if (p->kept || p->incarnation != l->incarnation) {
+		drop_answered(s, txn_at(&s->txns, l->txn));
+		return;
+	}
+	kept = xmalloc(sizeof *kept);
+	*kept = *l;
+	list_push_back(&s->answered, &kept->link);
+}
+
 /* True if it need not wait any longer. */
 static bool
 try_store(struct spooler *s, struct late_store *l)
@@ -106,7 +142,9 @@ try_store(struct spooler *s, struct late_store *l)
 			return false;
 		}
 		if (replay_has_batch(s, x->batch_id)) {
-			give_up(s, l, x, STORED_OK);
+			answer(s, l->listener, l->incarnation, l->seq,
+			    STORED_OK);
+			keep_answered(s, l);
 			return true;
 		}
 	}
@@ -120,6 +158,18 @@ try_store(struct spooler *s, struct late_store *l)
 		return true;
 	}
 	return true;
+}
+
+/* Records of what becomes of it have room for these. */
+static bool
+addresses_are_sane(const struct envelope *e)
+{
+	bool sane = e->sender.len <= ADDRESS_BYTES_MAX;
+
+	for (uint32_t i = 0; i < e->n_rcpt; i++) {
+		sane = sane && e->rcpt[i].addr.len <= ADDRESS_BYTES_MAX;
+	}
+	return sane;
 }
 
 static void
@@ -141,7 +191,8 @@ on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	scratch_init(&scratch, 1 << 20);
 	if (!p->said_hello || r.bad || n < 0 ||
 	    encoded.len > ENVELOPE_MAX_BYTES ||
-	    !envelope_decode(encoded, &scratch, &env)) {
+	    !envelope_decode(encoded, &scratch, &env) ||
+	    !addresses_are_sane(&env)) {
 		ipc_bad(k, "malformed STORE");
 		scratch_fini(&scratch);
 		return;
@@ -205,19 +256,18 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 		struct recipient *t = &env.rcpt[i];
 		struct queue *q = spooler_queue(s, env.group, env.binding,
 		    spooler_domain(t->addr));
-		uint32_t slot = q == NULL ? 0 : index_add(&s->index, t->id);
+		uint32_t slot = index_add(&s->index, t->id);
 		struct msg *m;
 
 		if (slot == 0) {
-			log_critical("message not queued: %s; it stays in the "
-			    "journal and comes back at the next start",
-			    q == NULL ? "too many queues" : "its id is taken");
+			log_critical("message not queued: its id is taken; it "
+			    "stays in the journal");
+			journal_pin(s->journal, x->epoch, PIN_RECORD);
 			continue;
 		}
 		m = index_at(&s->index, slot);
 		m->txn = x->slot;
 		m->rcpt_at = (uint32_t)(t->addr.ptr - x->env) - 11u;
-		m->queue = q->number;
 		m->received_s = (uint32_t)(x->received_us / 1000000u);
 		x->refs++;
 		x->unsettled++;
@@ -225,10 +275,47 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 			x->settle_us = spooler_now(s) + s->set.settle_after_us;
 			list_push_back(&s->settle_order, &x->settle);
 		}
+		if (q == NULL) {
+			s->unqueued = true;	/* intake_second() tries again */
+			continue;
+		}
+		m->queue = q->number;
 		queue_push(&s->queues, slot, false);
 		handout_wake(s, q);
 	}
 	scratch_fini(&scratch);
+}
+
+/* Mail that found all queue numbers taken: some are given back by and by. */
+static void
+queue_again(struct spooler *s)
+{
+	static struct log_rate rate;
+
+	log_limited(&rate, EC_CRITICAL, "more than %u queues: mail for more "
+	    "domains waits until some are empty", BUDGET_ROWS - 1);
+	s->unqueued = false;
+	for (uint32_t i = 1; i < s->index.msgs.fresh; i++) {
+		struct msg *m = index_at(&s->index, i);
+		struct txn *x;
+		struct recipient t;
+		struct queue *q;
+
+		if (m->queue != 0 || m->txn == 0 ||
+		    index_find(&s->index, m->id) != i) {
+			continue;
+		}
+		x = txn_at(&s->txns, m->txn);
+		ec_assert(txn_recipient(x, m->rcpt_at, &t));
+		q = spooler_queue(s, x->group, x->binding,
+		    spooler_domain(t.addr));
+		if (q == NULL) {
+			s->unqueued = true;
+			return;
+		}
+		m->queue = q->number;
+		held_place(s, i);
+	}
 }
 
 /* The arena is a cache: half of it is for mail on its way out, the other for
@@ -269,15 +356,17 @@ intake_stored(struct spooler *s, const struct journal_note *n)
 static void
 give_lease(struct spooler *s, struct ipc_link *k)
 {
+	static struct log_rate rate;
 	uint32_t now = (uint32_t)(clock_wall_us() / 1000000u), first, last;
 	uint16_t allocator;
 	struct error err;
 	struct buf *b;
 
 	if (lease_take(&s->lease, now, &allocator, &first, &last, &err) < 0) {
-		/* The listener asks again; its clients get 451 meanwhile. */
-		log_error("no id lease for listener/%u: %s", k->peer_index,
-		    err.text);
+		/* It asked once and waits; its clients get 451 meanwhile. */
+		log_limited(&rate, EC_ERROR, "no id lease for listener/%u: %s",
+		    k->peer_index, err.text);
+		s->listeners[k->peer_index].wants_leases++;
 		return;
 	}
 	b = ipc_begin(k, IPC_LEASE);
@@ -285,6 +374,24 @@ give_lease(struct spooler *s, struct ipc_link *k)
 	wire_put_u32(b, first);
 	wire_put_u32(b, last);
 	ipc_end(k);
+}
+
+void
+intake_second(struct spooler *s)
+{
+	for (unsigned i = 0; i < SPOOLER_LISTENERS; i++) {
+		struct listener_peer *p = &s->listeners[i];
+		unsigned n = p->wants_leases;
+
+		p->wants_leases = 0;
+		while (p->link != NULL && n-- > 0) {
+			give_lease(s, p->link);
+		}
+	}
+	intake_keep(s);
+	if (s->unqueued && replay_is_over(s)) {
+		queue_again(s);
+	}
 }
 
 static void
@@ -295,11 +402,18 @@ on_slab(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	uint64_t size = wire_u64(&r);
 	int fd = ipc_take_fd(m);
 	struct error err = { 0 };
+	uint32_t handle;
 
-	if (r.bad || fd < 0 || slabs_add(&s->slabs, ROLE_LISTENER,
-	    k->peer_index, s->listeners[k->peer_index].incarnation, number,
-	    size, fd, &err) == 0) {
+	if (r.bad || fd < 0) {
+		ipc_bad(k, "malformed STORE_SLAB");
+		return;
+	}
+	handle = slabs_add(&s->slabs, ROLE_LISTENER, k->peer_index,
+	    s->listeners[k->peer_index].incarnation, number, size, fd, &err);
+	if (handle == 0) {
 		ipc_bad(k, "bad slab: %s", err.text);
+	} else {
+		held_slab(s, handle);
 	}
 }
 
@@ -333,19 +447,19 @@ keep_for(struct spooler *s, unsigned index)
 			struct work *w = list_entry(n, struct work, link);
 
 			for (unsigned i = 0; i < w->n_pieces; i++) {
-				struct slab *b =
-				    s->slabs.slab[w->pieces[i].handle];
+				struct held_piece *h = &w->pieces[i];
 				struct buf *out;
 
-				if (b == NULL || b->role != ROLE_LISTENER ||
-				    b->index != index ||
-				    b->incarnation != p->incarnation) {
+				if (h->at.handle == 0 ||
+				    h->role != ROLE_LISTENER ||
+				    h->index != index ||
+				    h->incarnation != p->incarnation) {
 					continue;
 				}
 				out = ipc_begin(p->link, IPC_KEEP);
-				wire_put_u32(out, b->number);
-				wire_put_u32(out, w->pieces[i].offset);
-				wire_put_u32(out, w->pieces[i].length);
+				wire_put_u32(out, h->slab);
+				wire_put_u32(out, h->at.offset);
+				wire_put_u32(out, h->at.length);
 				ipc_end(p->link);
 			}
 		}
@@ -363,6 +477,17 @@ intake_keep(struct spooler *s)
 		if (p->link != NULL && p->said_end && !p->kept &&
 		    s->started_handout) {
 			keep_for(s, i);
+		}
+	}
+	list_each(n, tmp, &s->answered) {
+		struct late_store *l = list_entry(n, struct late_store, link);
+		struct listener_peer *p = &s->listeners[l->listener];
+
+		if (p->kept || p->incarnation != l->incarnation ||
+		    p->link == NULL) {
+			list_remove(n);
+			drop_answered(s, txn_at(&s->txns, l->txn));
+			free(l);
 		}
 	}
 }
@@ -403,8 +528,14 @@ intake_link_down(struct spooler *s, struct ipc_link *k)
 {
 	struct listener_peer *p = &s->listeners[k->peer_index];
 
-	if (p->link == k) {
-		p->link = NULL;
+	if (p->link != k) {
+		return;
+	}
+	p->link = NULL;
+	if (p->dead) {
+		/* Slabs that it told of in words read after its death. */
+		slabs_bury(&s->slabs, ROLE_LISTENER, k->peer_index,
+		    p->incarnation, UINT32_MAX);
 	}
 }
 
@@ -428,4 +559,8 @@ intake_dead(struct spooler *s, unsigned index, uint32_t incarnation)
 		}
 	}
 	slabs_bury(&s->slabs, ROLE_LISTENER, index, incarnation, UINT32_MAX);
+	if (index < SPOOLER_LISTENERS &&
+	    s->listeners[index].incarnation == incarnation) {
+		s->listeners[index].dead = true;
+	}
 }

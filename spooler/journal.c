@@ -746,6 +746,14 @@ journal_segment_fd(const struct journal *j, uint32_t epoch)
 	return s == NULL ? -1 : s->fd;
 }
 
+uint64_t
+journal_limit(const struct journal *j, uint32_t epoch)
+{
+	struct segment *s = find(j, epoch);
+
+	return s == NULL ? 0 : s->limit;
+}
+
 struct segment_use
 journal_use(const struct journal *j, uint32_t epoch)
 {

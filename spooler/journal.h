@@ -131,6 +131,8 @@ struct segment_use journal_use(const struct journal *j, uint32_t epoch);
 uint32_t journal_oldest(const struct journal *j);
 uint32_t journal_newest(const struct journal *j);
 uint64_t journal_durable(const struct journal *j);
+/* Where it validly ends, 0 not known (or still being written). */
+uint64_t journal_limit(const struct journal *j, uint32_t epoch);
 /* Does this epoch belong to the journal now? */
 bool journal_has(const struct journal *j, uint32_t epoch);
 void journal_counts(const struct journal *j, unsigned *segments_out,

@@ -191,6 +191,8 @@ on_second(void *arg)
 	loop_timer_set(&s->second, SECOND_US / 4);
 	publish(s);
 	handout_check_spoken(s);
+	handout_orphans(s);
+	intake_second(s);
 	settle_tick(s);
 	settle_flush(s);
 	journal_poke(s->journal);
@@ -199,8 +201,11 @@ on_second(void *arg)
 	queues_sweep(&s->queues, spooler_now(s), QUEUE_IDLE_US,
 	    handout_forget_queue, s);
 	if (s->replay != NULL && replay_is_over(s) &&
-	    list_is_empty(&s->late_stores) && (listeners_spoke(s) ||
+	    list_is_empty(&s->late_stores) && s->started_handout &&
+	    list_is_empty(&s->late_outcomes) && (listeners_spoke(s) ||
 	    replay_age_us(s) > BATCHES_KEPT_US)) {
+		index_fini(&s->held);
+		index_init(&s->held);
 		replay_destroy(&s->replay);
 	}
 }
@@ -324,6 +329,25 @@ open_spool(struct spooler *s, struct error *err_out)
 	return s->journal == NULL ? -1 : 0;
 }
 
+/* Above all that the stages speak of: a number used again after the clock was
+ * set back could be taken for delivered by what stands there. */
+static uint64_t
+first_work(const struct stage_table *t)
+{
+	uint64_t now = clock_wall_us() / 16, n = now;
+
+	for (unsigned d = 0; d < BUDGET_DELIVERERS; d++) {
+		for (unsigned i = 0; i < STAGE_SLOTS; i++) {
+			uint64_t at = atomic_load(&t->slot[d][i].word) >>
+			    (3 + WORK_SLOT_BITS);
+
+			/* Decades ahead is no clock, but a liar's. */
+			n = at < now * 2 ? EC_MAX(n, at + 1) : n;
+		}
+	}
+	return n;
+}
+
 int
 life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 {
@@ -335,13 +359,16 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	s->loop = worker_loop(w);
 	s->fs = &fs_real;
 	s->started_us = now;
-	s->next_work = clock_wall_us() / 16;
+	s->next_work = first_work(worker_stages(w));
 	list_init(&s->runnable);
 	list_init(&s->load_wait);
 	list_init(&s->to_tell);
 	list_init(&s->settle_order);
 	list_init(&s->late_stores);
 	list_init(&s->late_outcomes);
+	list_init(&s->late_accepted);
+	list_init(&s->answered);
+	list_init(&s->orphans);
 	for (unsigned d = 0; d < SPOOLER_DELIVERERS; d++) {
 		list_init(&s->deliverers[d].works);
 	}

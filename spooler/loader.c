@@ -81,6 +81,7 @@ read_store(struct load *l)
 
 	buf_init(&text, META_MAX_BYTES);
 	if (store_read_meta(st, l->id, &text, &l->err) < 0) {
+		l->damaged = errno == ENOENT;	/* somebody took it away */
 		buf_fini(&text);
 		return false;
 	}
@@ -194,7 +195,7 @@ quarantine(struct spooler *s, struct load *l)
 	if (m->state_epoch != 0) {
 		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
 	}
-	queue_landed(&s->queues, l->msg);
+	handout_withdraw(s, l->msg);
 	index_remove(&s->index, l->msg);
 }
 
@@ -222,7 +223,9 @@ load_done(struct workq_job *job)
 	}
 	if (x == NULL && l->ok) {
 		x = make_txn(s, l);
-		x->wait_head = l->msg;
+		/* Else a deliverer holds it: its outcome waits for this. */
+		x->wait_head = index_at(&s->index, l->msg)->state ==
+		    MSG_LOADING ? l->msg : 0;
 	}
 	if (x != NULL) {
 		bool ok = l->ok && (txn_is_resident(x) ||

@@ -15,6 +15,8 @@ spooler_libspooler_a_SOURCES += spooler/meta.c spooler/meta.h
 spooler_libspooler_a_SOURCES += spooler/store.c spooler/store.h
 spooler_libspooler_a_SOURCES += spooler/retry.c spooler/retry.h
 spooler_libspooler_a_SOURCES += spooler/intake.c spooler/handout.c
+spooler_libspooler_a_SOURCES += spooler/held.c spooler/outcome_write.c \
+	spooler/outcome.h
 spooler_libspooler_a_SOURCES += spooler/outcome.c spooler/loader.c
 spooler_libspooler_a_SOURCES += spooler/settle.c spooler/logfeed.c
 spooler_libspooler_a_SOURCES += spooler/replay.c spooler/ask.c

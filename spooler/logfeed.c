@@ -26,8 +26,10 @@ struct feed_read {		/* a reader's job */
 	struct workq_job job;
 	struct spooler *s;
 	uint32_t epoch;
+	unsigned feed;		/* for whom: logfeed.feed */
 	uint64_t from;		/* file offset to scan from, 0: the start */
 	uint64_t size, after;	/* file size; positions up to this are known */
+	uint64_t limit;		/* bytes behind it never became durable */
 	uint64_t until;		/* what is behind it may not be durable yet */
 	int fd;
 	struct segment_use use;
@@ -44,6 +46,9 @@ struct logfeed {
 	struct workq *reader;
 	enum feed_state state;
 	struct ipc_link *link;
+	unsigned feed;		/* grows with each link and hello: what was read
+				 * for an earlier one is not sent */
+	uint64_t not_before_us;	/* reading failed a moment ago */
 	uint64_t sent, acked;
 	uint32_t epoch;		/* being read */
 	uint64_t offset;
@@ -168,7 +173,7 @@ read_run(struct workq_job *job)
 		r->failed = true;
 		return;
 	}
-	journal_scan_init(&scan, map, r->size, r->use, 0);
+	journal_scan_init(&scan, map, r->size, r->use, r->limit);
 	scan.resume = EC_MAX(r->from, (uint64_t)JOURNAL_BLOCK);
 	while (r->events.len < CHUNK_BYTES) {
 		enum journal_scan_result got = journal_scan_next(&scan);
@@ -217,9 +222,11 @@ read_done(struct workq_job *job)
 	f->reading = false;
 	journal_unpin(s->journal, r->epoch, PIN_RECORD);
 	if (r->failed) {
-		log_error("cannot map journal segment for the logger: %s",
-		    strerror(errno));
-	} else if (f->state == FEED_BEHIND && f->epoch == r->epoch) {
+		log_error("cannot map a journal segment for the logger; tried "
+		    "again");
+		f->not_before_us = spooler_now(s) + 1000000u;
+	} else if (f->state == FEED_BEHIND && f->feed == r->feed &&
+	    f->epoch == r->epoch) {
 		send_read(f, r);
 		if (r->end && r->epoch < journal_newest(s->journal)) {
 			do {
@@ -243,6 +250,7 @@ read_more(struct logfeed *f)
 	struct stat st;
 
 	if (f->state != FEED_BEHIND || f->reading ||
+	    spooler_now(s) < f->not_before_us ||
 	    ipc_backlog(f->link) > BACKLOG_MAX / 4) {
 		return;
 	}
@@ -250,11 +258,18 @@ read_more(struct logfeed *f)
 		f->epoch = journal_oldest(s->journal);
 		f->offset = 0;
 	}
+	/* One without a sound head leaves a gap. */
+	while (!journal_has(s->journal, f->epoch)) {
+		f->epoch++;
+		f->offset = 0;
+	}
 	r = xcalloc(1, sizeof *r);
 	r->job.run = read_run;
 	r->job.done = read_done;
 	r->s = s;
 	r->epoch = f->epoch;
+	r->feed = f->feed;
+	r->limit = journal_limit(s->journal, f->epoch);
 	r->from = f->offset;
 	r->next = f->offset;
 	r->after = f->sent;
@@ -303,6 +318,7 @@ logfeed_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 		f->acked = EC_MAX(f->acked, position);
 		journal_logged(s->journal, position);
 	} else if (m->type == IPC_LOG_HELLO) {
+		f->feed++;
 		f->acked = position;
 		journal_logged(s->journal, position);
 		f->sent = position;
@@ -320,6 +336,7 @@ void
 logfeed_link_up(struct spooler *s, struct ipc_link *k)
 {
 	s->log->link = k;
+	s->log->feed++;
 	s->log->state = FEED_DOWN;	/* until it says from where */
 }
 

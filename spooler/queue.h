@@ -31,6 +31,8 @@ struct queue {
 	struct list_node told;		/* in handout's list of READYs to say */
 	struct list_node idle;		/* empty ones, oldest first */
 	uint16_t announced;		/* bit per deliverer told of mail */
+	uint16_t known;			/* bit per deliverer that was ever told
+					 * what this number means */
 	uint32_t told_active;		/* active as of the last telling */
 	uint16_t credit[BUDGET_DELIVERERS];
 	uint16_t out[BUDGET_DELIVERERS];	/* transactions there */

@@ -11,7 +11,9 @@
  *
  * New mail is accepted all the while.  Files of ids that the journal ends are
  * removed; files of ids that live in it are leftovers of an interrupted settle
- * and will be written again.
+ * and will be written again, or removed when the message leaves before that.
+ * No segment is reused before 2 is over: it may be one whose `done` is all that
+ * keeps files from coming back as mail.
  */
 #include "spooler/spooler.h"
 
@@ -37,8 +39,16 @@ struct segment_job {
 	int error;
 };
 
-struct found {			/* one .meta of a directory */
+enum found_kind {
+	FOUND_META,
+	FOUND_BAD_META,
+	FOUND_DATA,		/* without a .meta beside it */
+};
+
+struct found {			/* in a directory */
 	struct list_node link;
+	enum found_kind kind;
+	const char *why;	/* it is bad */
 	struct scratch scratch;
 	struct meta meta;
 };
@@ -65,6 +75,8 @@ struct replay {
 	struct loop_hook hook;
 	struct index batches;		/* ids of batches seen */
 	struct index ended;		/* ids of messages with a done record */
+	struct index works;		/* whose outcomes had a retry in them */
+	bool dirs_failed;
 	uint64_t began_us, done_us;
 	uint64_t records, messages, settled_found, leftovers;
 };
@@ -143,6 +155,24 @@ drop_message(struct spooler *s, uint32_t slot)
 	index_remove(&s->index, slot);
 }
 
+bool
+replay_has_work(const struct spooler *s, uint64_t number)
+{
+	return s->replay != NULL && number != 0 &&
+	    index_find(&s->replay->works, number) != 0;
+}
+
+void
+replay_note_end(struct spooler *s, msgid id, uint32_t done_epoch)
+{
+	uint32_t slot = replay_is_over(s) ? 0 :
+	    index_add(&s->replay->ended, id);
+
+	if (slot != 0) {
+		index_at(&s->replay->ended, slot)->state_epoch = done_epoch;
+	}
+}
+
 /* State of a message that is known, or (settled, its record recycled) of one
  * whose files are still to be found: then it waits in the index for them. */
 static struct msg *
@@ -157,14 +187,21 @@ state_of(struct spooler *s, msgid id, uint32_t epoch)
 		m->flags |= MSG_SETTLED;
 	}
 	m = index_at(&s->index, slot);
-	if (m->txn == 0 || (m->flags & MSG_SETTLED) != 0) {
-		journal_pin(s->journal, epoch, PIN_STATE);
-		if (m->state_epoch != 0) {
-			journal_unpin(s->journal, m->state_epoch, PIN_STATE);
-		}
-		m->state_epoch = epoch;
-	}
+	settle_state_at(s, m, epoch);
 	return m;
+}
+
+/* Behind the event stands the work whose outcome it was. */
+static void
+note_work(struct spooler *s, struct slice payload)
+{
+	uint64_t number;
+
+	memcpy(&number, payload.ptr + payload.len - sizeof number,
+	    sizeof number);
+	if (number != 0) {
+		index_add(&s->replay->works, number);
+	}
 }
 
 static void
@@ -184,13 +221,10 @@ on_event(struct spooler *s, const struct journal_record *rec)
 		}
 		/* Its files may still be there, and must not before this
 		 * record may go. */
-		slot = index_add(&s->replay->ended, e.id);
-		if (slot != 0) {
-			index_at(&s->replay->ended, slot)->state_epoch =
-			    (uint32_t)(rec->lsn >> 32);
-		}
+		replay_note_end(s, e.id, (uint32_t)(rec->lsn >> 32));
 		return;
 	}
+	note_work(s, rec->payload);
 	if (e.next_us == 0 || index_find(&s->replay->ended, e.id) != 0) {
 		return;		/* an attempt that was also its end */
 	}
@@ -217,7 +251,7 @@ on_state(struct spooler *s, const struct journal_record *rec)
 	m = state_of(s, id, (uint32_t)(rec->lsn >> 32));
 	m->attempts = attempts;
 	m->next_us = next;
-	m->flags |= (uint8_t)(flags & MSG_DOUBT);
+	m->flags = (uint8_t)((m->flags & ~MSG_DOUBT) | (flags & MSG_DOUBT));
 }
 
 static void
@@ -242,11 +276,6 @@ on_settled(struct spooler *s, const struct journal_record *rec)
 		x = txn_at(&s->txns, m->txn);
 		m->txn = 0;
 		m->flags |= MSG_SETTLED;
-		if (m->attempts > 0 || m->next_us > 0) {
-			journal_pin(s->journal, (uint32_t)(rec->lsn >> 32),
-			    PIN_STATE);
-			m->state_epoch = (uint32_t)(rec->lsn >> 32);
-		}
 		if (--x->unsettled == 0) {
 			journal_unpin(s->journal, x->epoch, PIN_RECORD);
 			x->epoch = 0;
@@ -301,6 +330,10 @@ segment_run(struct workq_job *job)
 			g->valid_end = scan.resume;
 		}
 	}
+	if (g->old.limit > g->valid_end) {
+		/* The next segment's head says that more was durable. */
+		g->damaged_bytes += g->old.limit - g->valid_end;
+	}
 }
 
 /* Damaged bytes are kept for people to look at. */
@@ -318,8 +351,12 @@ keep_damage(struct spooler *s, struct segment_job *g)
 	    (unsigned long long)clock_wall_us());
 	fd = s->fs->open_at(s->store.base, name, O_WRONLY | O_CREAT | O_EXCL,
 	    0640);
+	if (fd < 0 || fs_write_all(s->fs, fd, g->map, g->old.size, 0) < 0) {
+		log_critical("replay: no copy could be made (%s): the segment "
+		    "is kept as it is", strerror(errno));
+		journal_pin(s->journal, g->old.epoch, PIN_RECORD);
+	}
 	if (fd >= 0) {
-		fs_write_all(s->fs, fd, g->map, g->old.size, 0);
 		close(fd);
 	}
 }
@@ -424,12 +461,11 @@ enter_queues(struct spooler *s)
 		q = spooler_queue(s, x->group, x->binding,
 		    spooler_domain(t.addr));
 		if (q == NULL) {
-			log_critical("too many queues: a message waits in the "
-			    "journal for the next start");
+			s->unqueued = true;	/* intake_second() tries again */
 			continue;
 		}
 		m->queue = q->number;
-		handout_place(s, slot);
+		held_place(s, slot);
 	}
 }
 
@@ -451,7 +487,6 @@ next_segment(struct spooler *s)
 	free(g);
 	p->phase = PHASE_STORE;
 	enter_queues(s);
-	journal_replayed(s->journal);
 	handout_check_spoken(s);
 	intake_retry(s);
 	next_dirs(s);
@@ -471,42 +506,104 @@ is_meta(const char *name, unsigned dir, msgid *id)
 	return msgid_parse(slice_of(text), id) && msgid_dir(*id) == dir;
 }
 
-static void
-read_one(struct dir_job *d, msgid id, const char *name)
+static bool
+is_data(const char *name, unsigned dir, msgid *id)
+{
+	char text[MSGID_TEXT_LEN + 1];
+
+	if (strlen(name) != MSGID_TEXT_LEN - 3) {
+		return false;
+	}
+	snprintf(text, sizeof text, "%02X/%.17s", dir, name);
+	return msgid_parse(slice_of(text), id) && msgid_dir(*id) == dir;
+}
+
+static struct found *
+found_add(struct dir_job *d, enum found_kind kind, msgid id)
 {
 	struct found *f = xcalloc(1, sizeof *f);
-	enum meta_result r = META_OK;
+
+	scratch_init(&f->scratch, META_MAX_BYTES);
+	f->kind = kind;
+	f->meta.rcpt.id = id;
+	list_push_back(&d->found, &f->link);
+	return f;
+}
+
+static void
+read_one(struct dir_job *d, msgid id)
+{
+	struct found *f = found_add(d, FOUND_META, id);
 	struct error err = { 0 };
+	enum meta_result r;
 	struct buf text;
 
 	buf_init(&text, META_MAX_BYTES);
-	scratch_init(&f->scratch, META_MAX_BYTES);
 	if (store_read_meta(&d->s->store, id, &text, &err) < 0) {
-		log_error("replay: %s", err.text);
-		r = META_RESULTS;	/* left where it is */
+		log_error("replay: %s; left where it is", err.text);
+		list_remove(&f->link);
+		scratch_fini(&f->scratch);
+		free(f);
 	} else {
 		r = meta_read(buf_slice(&text), &f->scratch, &f->meta);
 		if (r == META_OK && f->meta.rcpt.id != id) {
 			r = META_BAD_FIELD;
 		}
+		if (r != META_OK) {
+			/* If its id lives in the journal this is half a
+			 * settle; the loop's thread decides. */
+			f->kind = FOUND_BAD_META;
+			f->why = meta_result_text(r);
+			f->meta.rcpt.id = id;
+		}
 	}
 	buf_fini(&text);
-	if (r == META_OK) {
-		list_push_back(&d->found, &f->link);
+}
+
+struct ids {
+	msgid *id;
+	size_t n, cap;
+};
+
+static void
+ids_add(struct ids *l, msgid id)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap * 2 + 64;
+		l->id = xrealloc(l->id, l->cap * sizeof *l->id);
+	}
+	l->id[l->n++] = id;
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	const msgid *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Data files without a .meta: of a settle or a removal cut short, or damage. */
+static void
+find_lone_data(struct dir_job *d, struct ids *data, struct ids *metas)
+{
+	size_t at = 0;
+
+	if (data->n == 0) {
 		return;
 	}
-	if (r != META_RESULTS) {
-		/* If its id lives in the journal this is half a settle; the
-		 * loop's thread decides. */
-		f->meta.rcpt.id = id;
-		f->meta.size = UINT64_MAX;
-		f->meta.attempts = (uint16_t)r;
-		list_push_back(&d->found, &f->link);
-		return;
+	qsort(data->id, data->n, sizeof *data->id, by_id);
+	if (metas->n > 0) {
+		qsort(metas->id, metas->n, sizeof *metas->id, by_id);
 	}
-	(void)name;
-	scratch_fini(&f->scratch);
-	free(f);
+	for (size_t i = 0; i < data->n; i++) {
+		while (at < metas->n && metas->id[at] < data->id[i]) {
+			at++;
+		}
+		if (at == metas->n || metas->id[at] != data->id[i]) {
+			found_add(d, FOUND_DATA, data->id[i]);
+		}
+	}
 }
 
 static void
@@ -516,6 +613,7 @@ dir_run(struct workq_job *job)
 	int fd = d->s->fs->open_at(d->s->store.dirs[d->dir], ".",
 	    O_RDONLY | O_DIRECTORY, 0);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct ids data = { NULL, 0, 0 }, metas = { NULL, 0, 0 };
 	struct dirent *e;
 
 	if (dir == NULL) {
@@ -527,13 +625,53 @@ dir_run(struct workq_job *job)
 		msgid id;
 
 		if (is_meta(e->d_name, d->dir, &id)) {
-			read_one(d, id, e->d_name);
+			ids_add(&metas, id);
+			read_one(d, id);
+		} else if (is_data(e->d_name, d->dir, &id)) {
+			ids_add(&data, id);
 		}
 	}
 	closedir(dir);
+	find_lone_data(d, &data, &metas);
+	free(data.id);
+	free(metas.id);
 }
 
-/* One .meta found: mail, or left over. */
+static void
+to_quarantine(struct spooler *s, const struct found *f)
+{
+	char name[STORE_NAME + 8];
+	msgid id = f->meta.rcpt.id;
+	int fd = f->kind == FOUND_DATA ? 0 : store_open_data(&s->store, id);
+
+	store_name(id, name);
+	if (fd >= 0) {
+		store_quarantine(&s->store, msgid_dir(id), name,
+		    f->kind == FOUND_DATA ? "a data file without .meta" :
+		    "its .meta is damaged");
+	}
+	if (fd > 0) {
+		close(fd);
+	}
+	if (f->kind == FOUND_BAD_META) {
+		memcpy(name + MSGID_TEXT_LEN - 3, ".meta", 6);
+		store_quarantine(&s->store, msgid_dir(id), name, f->why);
+	}
+}
+
+/* What the journal knows newer than the .meta stays pinned there. */
+static void
+forget_same_state(struct spooler *s, struct msg *m, const struct meta *f)
+{
+	if (m->state_epoch != 0 && m->attempts == f->attempts &&
+	    m->next_us == f->next_us &&
+	    ((m->flags & MSG_DOUBT) != 0) == f->doubt) {
+		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
+		m->state_epoch = 0;
+	}
+}
+
+/* One file found: mail, or left over. */
 static void
 take_found(struct spooler *s, struct found *f)
 {
@@ -549,16 +687,13 @@ take_found(struct spooler *s, struct found *f)
 		settle_remove(s, id, index_at(&p->ended, ended)->state_epoch);
 		return;
 	}
-	if (slot != 0 && index_at(&s->index, slot)->queue != 0) {
-		return;		/* it lives in the journal, or came just now */
+	m = slot == 0 ? NULL : index_at(&s->index, slot);
+	if (m != NULL && (m->queue != 0 || m->txn != 0)) {
+		m->flags |= MSG_FILES;	/* it lives in the journal */
+		return;
 	}
-	if (f->meta.size == UINT64_MAX) {
-		char name[STORE_NAME + 8];
-
-		store_name(id, name);
-		memcpy(name + MSGID_TEXT_LEN - 3, ".meta", 6);
-		store_quarantine(&s->store, msgid_dir(id), name,
-		    meta_result_text((enum meta_result)f->meta.attempts));
+	if (f->kind != FOUND_META) {
+		to_quarantine(s, f);
 		return;
 	}
 	if (slot == 0) {
@@ -568,7 +703,7 @@ take_found(struct spooler *s, struct found *f)
 		m->next_us = f->meta.next_us;
 		m->flags = f->meta.doubt ? MSG_DOUBT : 0;
 	}
-	m = index_at(&s->index, slot);
+	forget_same_state(s, m, &f->meta);
 	m->flags |= MSG_SETTLED;
 	m->received_s = (uint32_t)(f->meta.env.received_us / 1000000u);
 	q = spooler_queue(s, f->meta.env.group, f->meta.env.binding,
@@ -576,12 +711,15 @@ take_found(struct spooler *s, struct found *f)
 	if (q == NULL) {
 		log_critical("too many queues: a message waits in the spool "
 		    "for the next start");
+		if (m->state_epoch != 0) {
+			journal_unpin(s->journal, m->state_epoch, PIN_STATE);
+		}
 		index_remove(&s->index, slot);
 		return;
 	}
 	m->queue = q->number;
 	p->settled_found++;
-	handout_place(s, slot);
+	held_place(s, slot);
 }
 
 /* States whose message has neither record nor files: it ended long ago. */
@@ -593,7 +731,7 @@ drop_lost_states(struct spooler *s)
 	for (uint32_t slot = 1; slot < fresh; slot++) {
 		struct msg *m = index_at(&s->index, slot);
 
-		if (m->id != MSGID_NONE && m->queue == 0 &&
+		if (m->id != MSGID_NONE && m->queue == 0 && m->txn == 0 &&
 		    index_find(&s->index, m->id) == slot) {
 			drop_message(s, slot);
 			n++;
@@ -610,8 +748,11 @@ finish(struct spooler *s)
 {
 	struct replay *p = s->replay;
 
-	drop_lost_states(s);
+	if (!p->dirs_failed) {
+		drop_lost_states(s);
+	}
 	p->phase = PHASE_DONE;
+	journal_replayed(s->journal);
 	p->done_us = spooler_now(s);
 	log_notice("replay: %llu records, %llu messages found in the journal, "
 	    "%llu in the store, %llu leftovers removed; %u queued; %llu ms",
@@ -632,6 +773,7 @@ dir_done(struct workq_job *job)
 	struct list_node *n;
 
 	if (d->failed) {
+		s->replay->dirs_failed = true;
 		log_critical("replay: %s; its mail is not delivered until this "
 		    "is mended and ecelerity restarted", d->err.text);
 	}
@@ -677,6 +819,7 @@ replay_start(struct spooler *s, struct error *err_out)
 	s->replay = p;
 	index_init(&p->batches);
 	index_init(&p->ended);
+	index_init(&p->works);
 	p->began_us = clock_mono_us();
 	p->reader = workq_create(s->loop, "replay", 2);
 	while (journal_old(s->journal, p->n_segments, &old)) {
@@ -729,6 +872,7 @@ replay_destroy(struct replay **rp)
 		workq_destroy(&p->reader);
 		index_fini(&p->batches);
 		index_fini(&p->ended);
+		index_fini(&p->works);
 		free(p);
 	}
 	*rp = NULL;

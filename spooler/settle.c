@@ -24,12 +24,18 @@
 #define REMOVE_BATCH 256u
 #define AGAIN_US 5000000u
 
+struct settle_body {		/* of one transaction, for the thread to read: its
+				 * hold keeps these bytes as they are */
+	struct slice *parts;	/* in memory, or else: */
+	unsigned n;
+	int fd;			/* of its segment, pinned */
+	uint64_t size, at;
+};
+
 struct settle_item {		/* one message of a round */
 	uint32_t msg;
 	uint32_t txn;
-	struct txn *x;		/* only read by the thread: holds keeps it and
-				 * its pieces as they are */
-	int fd;			/* of its segment, pinned */
+	unsigned body;
 	struct meta meta;	/* strings in the txn's envelope */
 	bool first;		/* its data file is written, the rest link */
 	bool ok;
@@ -43,7 +49,8 @@ struct settle_round {
 	bool bad;
 	struct error err;
 	uint32_t epochs[ROUND_MESSAGES];	/* pinned, per transaction */
-	unsigned n_epochs;
+	struct settle_body bodies[ROUND_MESSAGES];
+	unsigned n_epochs;			/* and bodies */
 	struct settle_item items[ROUND_MESSAGES];
 };
 
@@ -73,6 +80,7 @@ round_free(struct settle_round *r)
 
 	for (unsigned i = 0; i < r->n_epochs; i++) {
 		journal_unpin(s->journal, r->epochs[i], PIN_RECORD);
+		free(r->bodies[i].parts);
 	}
 	for (unsigned i = 0; i < r->n; i++) {
 		if (r->items[i].first) {
@@ -91,28 +99,24 @@ static int
 write_body(struct settle_round *r, const struct settle_item *it)
 {
 	struct spooler *s = r->s;
-	const struct txn *x = it->x;
-	struct slice parts[TXN_MAX_PIECES];
-	char *copy = NULL;
-	unsigned n = x->n_pieces;
+	const struct settle_body *b = &r->bodies[it->body];
+	struct slice whole;
+	char *copy;
+	ssize_t got;
 	int result;
 
-	for (unsigned i = 0; i < n; i++) {
-		parts[i] = slice_make(slabs_at(&s->slabs, x->pieces[i]),
-		    x->pieces[i].length);
+	if (b->n > 0 || b->size == 0) {
+		return store_write_data(&s->store, it->meta.rcpt.id, b->parts,
+		    b->n, &r->err);
 	}
-	if (n == 0 && x->size > 0) {
-		ssize_t got;
-
-		copy = xmalloc(x->size);
-		got = fs_read_full(s->fs, it->fd, copy, x->size, x->body_at);
-		if (got < 0 || (uint64_t)got != x->size) {
-			free(copy);
-			return error_sys(&r->err, "cannot read the journal");
-		}
-		parts[n++] = slice_make(copy, x->size);
+	copy = xmalloc(b->size);
+	got = fs_read_full(s->fs, b->fd, copy, b->size, b->at);
+	if (got < 0 || (uint64_t)got != b->size) {
+		free(copy);
+		return error_sys(&r->err, "cannot read the journal");
 	}
-	result = store_write_data(&s->store, it->meta.rcpt.id, parts, n,
+	whole = slice_make(copy, b->size);
+	result = store_write_data(&s->store, it->meta.rcpt.id, &whole, 1,
 	    &r->err);
 	free(copy);
 	return result;
@@ -184,21 +188,31 @@ round_append(struct settle_round *r)
 	return ok;
 }
 
+/* Done while its files were written: now they go. */
+static void
+end_gone(struct spooler *s, uint32_t slot)
+{
+	struct msg *m = index_at(&s->index, slot);
+
+	settle_remove(s, m->id, m->state_epoch);
+	journal_unpin(s->journal, m->state_epoch, PIN_RECORD);
+	index_remove(&s->index, slot);
+}
+
 static void
 unmark(struct spooler *s, struct settle_round *r)
 {
 	for (unsigned i = 0; i < r->n; i++) {
-		struct msg *m = index_at(&s->index, r->items[i].msg);
+		struct settle_item *it = &r->items[i];
+		struct msg *m = index_at(&s->index, it->msg);
+		struct txn *x = txn_at(&s->txns, it->txn);
 
 		m->flags &= (uint8_t)~MSG_SETTLING;
 		if ((m->flags & MSG_GONE) != 0) {
-			settle_remove(s, m->id, m->state_epoch);
-			journal_unpin(s->journal, m->state_epoch, PIN_RECORD);
-			index_remove(&s->index, r->items[i].msg);
-		} else if (r->items[i].first && m->txn != 0) {
-			struct txn *x = txn_at(&s->txns, m->txn);
-
-			/* To the end of the order: others first. */
+			end_gone(s, it->msg);
+		}
+		/* To the end of the order: others first. */
+		if (x->unsettled > 0) {
 			x->settle_us = spooler_now(s) + AGAIN_US;
 			list_remove(&x->settle);
 			list_push_back(&s->settle_order, &x->settle);
@@ -251,20 +265,20 @@ settled(struct spooler *s, struct settle_item *it)
 	struct msg *m = index_at(&s->index, it->msg);
 	struct txn *x;
 
-	m->flags &= (uint8_t)~MSG_SETTLING;
+	m->flags &= (uint8_t)~(MSG_SETTLING | MSG_FILES);
 	if ((m->flags & MSG_GONE) != 0) {
-		settle_remove(s, m->id, m->state_epoch);
-		journal_unpin(s->journal, m->state_epoch, PIN_RECORD);
-		index_remove(&s->index, it->msg);
+		end_gone(s, it->msg);
 		return;
 	}
 	m->flags |= MSG_SETTLED;
-	m->state_epoch = 0;
 	x = txn_at(&s->txns, m->txn);
 	x->file = m->id;
-	if (m->attempts != it->meta.attempts ||
-	    m->next_us != it->meta.next_us) {
-		append_state(s, it->msg);
+	if (m->state_epoch != 0 && m->attempts == it->meta.attempts &&
+	    m->next_us == it->meta.next_us &&
+	    ((m->flags & MSG_DOUBT) != 0) == it->meta.doubt) {
+		/* The .meta says it; an older one needs that record. */
+		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
+		m->state_epoch = 0;
 	}
 	if (--x->unsettled == 0) {
 		journal_unpin(s->journal, x->epoch, PIN_RECORD);
@@ -298,15 +312,21 @@ settle_state_durable(struct spooler *s, const struct journal_note *n)
 		return;		/* it has left meanwhile */
 	}
 	m = index_at(&s->index, n->a);
-	if ((m->flags & (MSG_SETTLED | MSG_GONE)) != MSG_SETTLED) {
-		return;		/* its message record is newer than nothing: the
-				 * journal keeps both in order */
+	if ((m->flags & MSG_GONE) == 0) {
+		settle_state_at(s, m, n->epoch);
 	}
-	journal_pin(s->journal, n->epoch, PIN_STATE);
-	if (m->state_epoch != 0) {
-		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
+}
+
+void
+settle_state_at(struct spooler *s, struct msg *m, uint32_t epoch)
+{
+	uint32_t old = m->state_epoch;
+
+	journal_pin(s->journal, epoch, PIN_STATE);
+	m->state_epoch = epoch;
+	if (old != 0) {
+		journal_unpin(s->journal, old, PIN_STATE);
 	}
-	m->state_epoch = n->epoch;
 }
 
 void
@@ -315,15 +335,30 @@ settle_carry(struct spooler *s, uint32_t epoch)
 	for (uint32_t slot = 1; slot < s->index.msgs.fresh; slot++) {
 		struct msg *m = index_at(&s->index, slot);
 
+		/* One that ends has a newer record on its way already: this
+		 * one would undo it. */
 		if (m->state_epoch == epoch && index_find(&s->index, m->id) ==
 		    slot && (m->flags & (MSG_SETTLED | MSG_GONE)) ==
-		    MSG_SETTLED) {
+		    MSG_SETTLED && m->state != MSG_ENDING) {
 			append_state(s, slot);
 		}
 	}
 }
 
-/* Adds a transaction's messages to the round, all or none of them. */
+static void
+body_of(struct spooler *s, const struct txn *x, struct settle_body *b)
+{
+	*b = (struct settle_body){ .n = x->n_pieces, .size = x->size,
+		.at = x->body_at,
+		.fd = journal_segment_fd(s->journal, x->epoch) };
+	b->parts = xcalloc(EC_MAX(b->n, 1u), sizeof *b->parts);
+	for (unsigned i = 0; i < b->n; i++) {
+		b->parts[i] = slice_make(slabs_at(&s->slabs, x->pieces[i]),
+		    x->pieces[i].length);
+	}
+}
+
+/* Adds a transaction's messages to the round; false when some are left. */
 static bool
 round_add(struct spooler *s, struct settle_round *r, struct txn *x)
 {
@@ -354,8 +389,7 @@ round_add(struct spooler *s, struct settle_round *r, struct txn *x)
 		memset(it, 0, sizeof *it);
 		it->msg = slot;
 		it->txn = x->slot;
-		it->x = x;
-		it->fd = journal_segment_fd(s->journal, x->epoch);
+		it->body = r->n_epochs;
 		it->first = r->n == began;
 		it->meta.env = env;
 		it->meta.rcpt = env.rcpt[i];
@@ -363,13 +397,14 @@ round_add(struct spooler *s, struct settle_round *r, struct txn *x)
 		it->meta.attempts = m->attempts;
 		it->meta.next_us = m->next_us;
 		it->meta.doubt = (m->flags & MSG_DOUBT) != 0;
-		m->flags |= MSG_SETTLING;
+		m->flags |= MSG_SETTLING | MSG_FILES;
 		r->n++;
 	}
 	scratch_fini(&scratch);
 	if (r->n > began) {
 		x->holds++;
 		journal_pin(s->journal, x->epoch, PIN_RECORD);
+		body_of(s, x, &r->bodies[r->n_epochs]);
 		r->epochs[r->n_epochs++] = x->epoch;
 	}
 	return all;

@@ -223,6 +223,18 @@ slabs_release(struct slabs *s, struct piece p)
 }
 
 void
+slabs_unhold(struct slabs *s, struct piece p)
+{
+	struct slab *b = slab_of(s, p.handle);
+
+	ec_assert(b != NULL && b->live > 0);
+	b->live--;
+	if (b->dead && b->live == 0) {
+		drop(s, p.handle);
+	}
+}
+
+void
 slabs_flush(struct slabs *s, struct ipc_link *(*link_of)(void *arg,
     unsigned index, uint32_t incarnation), void *arg)
 {

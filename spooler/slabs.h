@@ -67,6 +67,8 @@ const char *slabs_at(const struct slabs *s, struct piece p);
 void slabs_hold(struct slabs *s, struct piece p);
 /* The piece is held no more: it goes back to its owner. */
 void slabs_release(struct slabs *s, struct piece p);
+/* Held no more by this holder; who gives it back is another's affair. */
+void slabs_unhold(struct slabs *s, struct piece p);
 /* Bytes of this piece's owner that we hold. */
 uint64_t slabs_held_bytes(const struct slabs *s, struct piece p);
 /* Sends what is to be given back; link_of finds a listener's link or NULL. */

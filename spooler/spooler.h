@@ -44,19 +44,30 @@ struct listener_peer {
 	uint32_t incarnation;
 	bool said_hello, said_end;
 	bool kept;		/* KEEP_END was said */
+	bool dead;		/* its last words are being read */
+	unsigned wants_leases;	/* asked for when the disk refused */
+};
+
+/* An extent that a deliverer reads since before our start.  Its listener may
+ * tell us of the slab later than the deliverer of the work. */
+struct held_piece {
+	uint8_t role, index;
+	uint32_t incarnation, slab;
+	struct piece at;	/* handle 0: the slab is not known (yet) */
 };
 
 struct work {
 	uint64_t number;	/* counter << 13 | slot */
-	struct list_node link;	/* of its deliverer */
+	struct list_node link;	/* of its deliverer, or the orphans */
 	uint8_t deliverer;
 	uint16_t slot;
 	uint32_t queue;		/* 0: held from before a restart */
 	uint32_t txn;		/* 0: pieces below instead */
 	uint16_t n;		/* messages */
-	bool doubtful;		/* handed out again after a doubtful end */
+	bool told;		/* held: its outcome was said to the spooler
+				 * before us, which may have written it */
 	uint16_t n_pieces;	/* held works only */
-	struct piece *pieces;
+	struct held_piece *pieces;
 	msgid *ids;		/* held works: the messages may not be known yet */
 	uint32_t *msgs;		/* index slots; 0 once it has its outcome */
 };
@@ -67,7 +78,6 @@ struct deliverer_peer {
 	struct ipc_link *link;
 	uint32_t incarnation;
 	bool spoken;		/* WORK_HELLO_END */
-	bool waiting;		/* link down, death not confirmed yet */
 	struct list_node works;
 	uint32_t n_works;
 	struct work *by_slot[STAGE_SLOTS];
@@ -97,6 +107,7 @@ struct spooler {
 	int journal_dir;
 	struct lease lease;
 	struct id_source ids;
+	msgid own_ids[2];		/* taken ahead for the next bounce */
 	struct journal *journal;
 	struct index index;
 	struct index held;		/* ids at deliverers since before our
@@ -114,14 +125,21 @@ struct spooler {
 	struct list_node settle_order;	/* txns, oldest first */
 	struct list_node late_stores;	/* STOREs that wait for room or replay */
 	struct list_node late_outcomes;
+	struct list_node late_accepted;	/* delivered by one that died: to be
+					 * written when there is room */
+	struct list_node answered;	/* resent STOREs that were durable; a
+					 * deliverer may read their extents */
+	struct list_node orphans;	/* works of dead deliverers whose
+					 * messages replay has yet to find */
 	uint64_t next_work;
 	struct logfeed *log;
 	struct replay *replay;		/* NULL once it is done */
 	struct settle *settle;
 	struct loader *loader;
-	struct loop_timer wheel, second, lease_retry;
+	struct loop_timer wheel, second;
 	struct loop_hook turn_end;
 	bool started_handout;	/* every deliverer has spoken */
+	bool unqueued;		/* messages wait for a queue number */
 	uint64_t started_us;	/* monotonic */
 };
 
@@ -155,6 +173,8 @@ void intake_dead(struct spooler *s, unsigned index, uint32_t incarnation);
 void intake_stored(struct spooler *s, const struct journal_note *n);
 /* Room in the journal, or replay has ended. */
 void intake_retry(struct spooler *s);
+/* Each second. */
+void intake_second(struct spooler *s);
 /* All deliverers have spoken: listeners learn which extents are still lent. */
 void intake_keep(struct spooler *s);
 /* A durable transaction's messages enter the index and queues. */
@@ -172,6 +192,10 @@ void handout_run(struct spooler *s);	/* at the end of a turn */
 /* The queue has active mail: see to it that it is offered. */
 void handout_wake(struct spooler *s, struct queue *q);
 void handout_slab_gone(void *arg, uint32_t handle, uint32_t lent);
+/* Replay is over: works of deliverers that died meanwhile come to their end. */
+void handout_orphans(struct spooler *s);
+/* Out of its queue, the wheel or flight. */
+void handout_withdraw(struct spooler *s, uint32_t msg);
 /* Its body came (or not: then its messages are delayed a little). */
 void handout_loaded(struct spooler *s, struct txn *x, bool ok);
 /* A reader is free. */
@@ -182,14 +206,27 @@ void handout_forget_queue(void *arg, struct queue *q);
 void handout_check_spoken(struct spooler *s);
 /* Its transaction, NULL when envelope and body must come from its files. */
 struct txn *handout_txn(struct spooler *s, struct msg *m);
-/* A message found on disk: at a deliverer since before, or active/delayed. */
-void handout_place(struct spooler *s, uint32_t msg);
 struct work *handout_find(struct spooler *s, unsigned deliverer,
 	uint64_t number);
 /* Its body is read no more; its slot stays until handout_ack(). */
 void handout_release(struct spooler *s, struct work *w);
 /* Its outcome is durable. */
 void handout_ack(struct spooler *s, unsigned deliverer, uint64_t number);
+
+/* held: works from before our start */
+bool held_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
+/* An OUTCOME said in the hello: the spooler before us may not have written it,
+ * so its messages are in flight until it is. */
+void held_outcome(struct spooler *s, unsigned deliverer, struct slice body);
+/* A listener told of this slab. */
+void held_slab(struct spooler *s, uint32_t handle);
+/* Does one of them read this extent? */
+bool held_reads(const struct spooler *s, struct piece p);
+void held_release(struct spooler *s, struct work *w);
+/* Finds the messages of a held work again: slots may have changed. */
+void held_find(struct spooler *s, struct work *w);
+/* A message found on disk: at a deliverer since before, or active/delayed. */
+void held_place(struct spooler *s, uint32_t msg);
 
 /* outcome */
 void outcome_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
@@ -203,8 +240,12 @@ void outcome_orphan(struct spooler *s, struct work *w);
 /* A message in no list has come to its end (expiry): it is loaded if need be,
  * then P and a bounce. */
 void outcome_end(struct spooler *s, uint32_t msg);
+/* The same with what is there of its body, which could not be brought. */
+void outcome_end_now(struct spooler *s, uint32_t msg);
 /* Is it past its expiry? */
 bool outcome_is_expired(struct spooler *s, const struct msg *m);
+/* No retry is ever further away, microseconds. */
+uint64_t outcome_longest_wait(struct spooler *s, const struct msg *m);
 /* The message has left the spool: nothing but files may be left of it. */
 void outcome_forget(struct spooler *s, uint32_t msg, uint32_t done_epoch);
 
@@ -217,6 +258,8 @@ void settle_remove(struct spooler *s, msgid id, uint32_t done_epoch);
 void settle_flush(struct spooler *s);
 /* The message must be in the index, settled, with its state in the journal. */
 void settle_carry(struct spooler *s, uint32_t epoch);
+/* The newest record of its state is in this segment. */
+void settle_state_at(struct spooler *s, struct msg *m, uint32_t epoch);
 void settle_state_durable(struct spooler *s, const struct journal_note *n);
 size_t settle_pending(const struct spooler *s);
 
@@ -243,6 +286,10 @@ void replay_destroy(struct replay **r);
 /* Was this batch found in the journal (live or not)?  Until listeners have
  * all spoken after a restart. */
 bool replay_has_batch(const struct spooler *s, msgid batch);
+/* Was the outcome of this work found?  Until deliverers have all spoken. */
+bool replay_has_work(const struct spooler *s, uint64_t number);
+/* A message ended: files of it that are still to be found are no mail. */
+void replay_note_end(struct spooler *s, msgid id, uint32_t done_epoch);
 unsigned replay_percent(const struct spooler *s);	/* of the journal */
 /* Journal and store are read; what is kept of it is for replay_has_batch. */
 bool replay_is_over(const struct spooler *s);

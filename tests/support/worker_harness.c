@@ -38,9 +38,15 @@ make_tables(struct worker_harness *h, struct inherited *in,
 	    err_out);
 	in->fd[WORKER_FD_BUDGET] = budget_create(&h->budget, err_out);
 	in->fd[WORKER_FD_STAGE] = stage_create(&h->stages, err_out);
-	return in->fd[WORKER_FD_SCOREBOARD] < 0 ||
-	    in->fd[WORKER_FD_BUDGET] < 0 || in->fd[WORKER_FD_STAGE] < 0 ?
-	    -1 : 0;
+	for (int i = 0; i < 3; i++) {
+		int fd = in->fd[WORKER_FD_SCOREBOARD + i];
+
+		if (fd < 0) {
+			return -1;
+		}
+		h->tables[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	}
+	return 0;
 }
 
 static int
@@ -171,38 +177,98 @@ worker_harness_config(struct worker_harness *h, struct slice config,
 	return 0;
 }
 
+/* Everything but the tables, which in has. */
+static int
+start_process(struct worker_harness *h, struct inherited *in,
+    struct slice config, struct error *err_out)
+{
+	int pair[2];
+
+	h->ready = h->gone = false;
+	h->failed_code = 0;
+	h->log_fd = -1;
+	if (make_log(h, in, err_out) < 0 || ipc_pair(pair, err_out) < 0) {
+		inherited_close(in);
+		return -1;
+	}
+	in->fd[WORKER_FD_CONTROL] = pair[1];
+	ipc_link_open(&h->control, &h->hub, pair[0], ROLE_SUPERVISOR, h->role,
+	    h->index, on_control, on_control_down, h);
+	if (spawn(h, h->program, in, err_out) < 0) {
+		inherited_close(in);
+		return -1;
+	}
+	inherited_close(in);
+	if (h->log_fd >= 0) {
+		loop_fd_init(&h->log_watch, h->loop, h->log_fd, on_log, h);
+		loop_fd_want(&h->log_watch, LOOP_READ);
+	}
+	return worker_harness_config(h, config, err_out);
+}
+
 int
 worker_harness_start(struct worker_harness *h, struct loop *l,
     const char *program, enum ipc_role role, unsigned index,
     struct slice config, struct error *err_out)
 {
 	struct inherited in;
-	int pair[2];
 
 	*h = (struct worker_harness){ .loop = l, .role = role, .index = index,
-		.incarnation = 1, .log_fd = -1 };
+		.incarnation = 1, .log_fd = -1, .program = program };
 	memset(&in, 0xff, sizeof in);	/* all -1 */
 	buf_init(&h->failed, 65536);
 	buf_init(&h->log, CONFIG_MAX);
 	ipc_hub_init(&h->hub, l);
-	if (make_tables(h, &in, err_out) < 0 ||
-	    make_log(h, &in, err_out) < 0 || ipc_pair(pair, err_out) < 0) {
+	if (make_tables(h, &in, err_out) < 0) {
 		inherited_close(&in);
 		return -1;
 	}
-	in.fd[WORKER_FD_CONTROL] = pair[1];
-	ipc_link_open(&h->control, &h->hub, pair[0], ROLE_SUPERVISOR, role,
-	    index, on_control, on_control_down, h);
-	if (spawn(h, program, &in, err_out) < 0) {
-		inherited_close(&in);
-		return -1;
-	}
-	inherited_close(&in);
+	return start_process(h, &in, config, err_out);
+}
+
+static void
+close_log(struct worker_harness *h)
+{
 	if (h->log_fd >= 0) {
-		loop_fd_init(&h->log_watch, l, h->log_fd, on_log, h);
-		loop_fd_want(&h->log_watch, LOOP_READ);
+		on_log(h, LOOP_READ);
+		loop_fd_stop(&h->log_watch);
+		fdio_close(&h->log_fd);
 	}
-	return worker_harness_config(h, config, err_out);
+}
+
+static int
+reap(struct worker_harness *h)
+{
+	int status = 0;
+
+	while (waitpid(h->pid, &status, 0) < 0 && errno == EINTR) {
+	}
+	h->pid = 0;
+	return status;
+}
+
+int
+worker_harness_restart(struct worker_harness *h, struct slice config,
+    void (*between)(void *arg), void *arg, struct error *err_out)
+{
+	struct inherited in;
+
+	if (h->pid > 0) {
+		kill(h->pid, SIGKILL);
+		reap(h);
+	}
+	ipc_link_close(&h->control);
+	close_log(h);
+	if (between != NULL) {
+		between(arg);
+	}
+	h->incarnation++;
+	memset(&in, 0xff, sizeof in);
+	for (int i = 0; i < 3; i++) {
+		in.fd[WORKER_FD_SCOREBOARD + i] = fcntl(h->tables[i],
+		    F_DUPFD_CLOEXEC, 3);
+	}
+	return start_process(h, &in, config, err_out);
 }
 
 static void
@@ -281,10 +347,9 @@ static void
 free_all(struct worker_harness *h)
 {
 	ipc_link_close(&h->control);
-	if (h->log_fd >= 0) {
-		on_log(h, LOOP_READ);
-		loop_fd_stop(&h->log_watch);
-		fdio_close(&h->log_fd);
+	close_log(h);
+	for (int i = 0; i < 3; i++) {
+		fdio_close(&h->tables[i]);
 	}
 	ipc_hub_fini(&h->hub);
 	buf_fini(&h->failed);
@@ -305,9 +370,7 @@ worker_harness_stop(struct worker_harness *h, uint64_t timeout_us)
 		    h)) {
 			kill(h->pid, SIGKILL);
 		}
-		while (waitpid(h->pid, &status, 0) < 0 && errno == EINTR) {
-		}
-		h->pid = 0;
+		status = reap(h);
 	}
 	free_all(h);
 	return status;

@@ -48,6 +48,8 @@ struct worker_harness {
 	struct scoreboard *scoreboard;
 	struct budget *budget;
 	struct stage_table *stages;
+	int tables[3];			/* their descriptors, for restarts */
+	const char *program;
 	/* Control messages that the harness does not read itself; may be
 	 * NULL. */
 	void (*on_control)(void *arg, struct worker_harness *h,
@@ -59,6 +61,11 @@ struct worker_harness {
 int worker_harness_start(struct worker_harness *h, struct loop *l,
 	const char *program, enum ipc_role role, unsigned index,
 	struct slice config, struct error *err_out);
+/* Kills the process with SIGKILL and starts it anew as the next incarnation,
+ * with the same shared tables.  Links must have been closed.  between(arg), if
+ * not NULL, is called when the old one is reaped and nothing runs. */
+int worker_harness_restart(struct worker_harness *h, struct slice config,
+	void (*between)(void *arg), void *arg, struct error *err_out);
 /* A new configuration, as after a reload. */
 int worker_harness_config(struct worker_harness *h, struct slice config,
 	struct error *err_out);

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Works that deliverers had before our start.
+ *
+ *	WORK_HELD   they go on with it: its messages are in flight
+ *	OUTCOME     in the hello: said to the spooler before us; written by it,
+ *	            or to be written by us
+ *
+ * Links come in any order and replay takes its time, so a message, its work
+ * and the slab that its body stands in may each be known first.  Until all
+ * deliverers have spoken and KEEP has told a listener what is still read, no
+ * extent is given back to it by name: its sweep frees what is not kept.
+ */
+#include "spooler/spooler.h"
+
+#include "common/base/clock.h"
+
+/* The extent is held from now on if its slab is known. */
+static void
+find_slab(struct spooler *s, struct held_piece *h)
+{
+	struct piece x = h->at;
+
+	x.handle = slabs_find(&s->slabs, h->role, h->index, h->incarnation,
+	    h->slab);
+	if (x.handle != 0 && slabs_at(&s->slabs, x) != NULL) {
+		slabs_hold(&s->slabs, x);
+		h->at = x;
+	}
+}
+
+static bool
+read_pieces(struct spooler *s, struct work *w, struct wire_r *r)
+{
+	unsigned n = wire_u8(r);
+
+	w->pieces = xcalloc(n, sizeof *w->pieces);
+	for (unsigned i = 0; i < n; i++) {
+		struct held_piece h = { .role = wire_u8(r) };
+
+		h.index = wire_u8(r);
+		h.incarnation = wire_u32(r);
+		h.slab = wire_u32(r);
+		h.at.offset = wire_u32(r);
+		h.at.length = wire_u32(r);
+		if (r->bad) {
+			return false;
+		}
+		find_slab(s, &h);
+		w->pieces[w->n_pieces++] = h;
+	}
+	return true;
+}
+
+/* Out of its queue or the wheel: it is at a deliverer. */
+static uint32_t
+put_in_flight(struct spooler *s, msgid id)
+{
+	uint32_t slot = index_find(&s->index, id);
+	struct msg *m = slot == 0 ? NULL : index_at(&s->index, slot);
+
+	if (m == NULL || m->queue == 0) {
+		return 0;	/* held_place() will do it, if it is ours */
+	}
+	if (m->state != MSG_ACTIVE && m->state != MSG_DELAYED) {
+		return 0;
+	}
+	handout_withdraw(s, slot);
+	queue_flight(&s->queues, slot, MSG_FLIGHT);
+	return slot;
+}
+
+static struct work *
+make_work(struct spooler *s, unsigned deliverer, uint64_t number, uint16_t n)
+{
+	struct deliverer_peer *p = &s->deliverers[deliverer];
+	struct work *w = xcalloc(1, sizeof *w);
+
+	w->number = number;
+	w->slot = (uint16_t)(number & (STAGE_SLOTS - 1));
+	w->deliverer = (uint8_t)deliverer;
+	w->n = n;
+	w->ids = xcalloc(n, sizeof *w->ids);
+	w->msgs = xcalloc(n, sizeof *w->msgs);
+	p->by_slot[w->slot] = w;
+	list_push_back(&p->works, &w->link);
+	p->n_works++;
+	/* No number of ours may be one of those. */
+	if (number >> WORK_SLOT_BITS < s->next_work * 2) {
+		s->next_work = EC_MAX(s->next_work,
+		    (number >> WORK_SLOT_BITS) + 1);
+	}
+	return w;
+}
+
+static void
+add_id(struct spooler *s, struct work *w, unsigned i, msgid id)
+{
+	uint32_t h;
+
+	w->ids[i] = id;
+	w->msgs[i] = put_in_flight(s, id);
+	h = id == MSGID_NONE || replay_is_over(s) ? 0 :
+	    index_add(&s->held, id);
+	if (h != 0) {
+		struct msg *e = index_at(&s->held, h);
+
+		e->queue = w->deliverer;
+		e->due = w->slot;
+		e->rcpt_at = i;
+	}
+}
+
+static bool
+can_have(struct spooler *s, unsigned deliverer, uint64_t number, unsigned n)
+{
+	return n > 0 && n <= STAGE_RCPTS && number != 0 &&
+	    s->deliverers[deliverer].by_slot[number &
+	    (STAGE_SLOTS - 1)] == NULL;
+}
+
+bool
+held_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct wire_r r = wire_reader(m->body);
+	uint64_t number = wire_u64(&r);
+	uint16_t slot = wire_u16(&r), n = wire_u16(&r);
+	struct work *w;
+
+	if (r.bad || (number & (STAGE_SLOTS - 1)) != slot ||
+	    !can_have(s, k->peer_index, number, n) ||
+	    wire_left(&r) < n * sizeof(msgid)) {
+		return false;
+	}
+	w = make_work(s, k->peer_index, number, n);
+	for (unsigned i = 0; i < n; i++) {
+		add_id(s, w, i, wire_u64(&r));
+	}
+	return read_pieces(s, w, &r);
+}
+
+void
+held_outcome(struct spooler *s, unsigned deliverer, struct slice body)
+{
+	struct wire_r r = wire_reader(body);
+	uint64_t number = wire_u64(&r);
+	msgid ids[STAGE_RCPTS];
+	unsigned n;
+	struct work *w;
+
+	wire_bytes(&r, 8 + 16 + 2);
+	wire_slice(&r);
+	n = wire_u16(&r);
+	if (r.bad || !can_have(s, deliverer, number, n) ||
+	    replay_has_work(s, number)) {
+		return;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		ids[i] = wire_u64(&r);
+		wire_bytes(&r, 1 + 1 + 2);
+		wire_slice(&r);
+	}
+	if (r.bad) {
+		return;		/* outcome.c says so */
+	}
+	w = make_work(s, deliverer, number, (uint16_t)n);
+	w->told = true;
+	for (unsigned i = 0; i < n; i++) {
+		add_id(s, w, i, ids[i]);
+	}
+}
+
+/* Calls fn for each extent that a held work reads until it says true. */
+static bool
+each_piece(const struct spooler *s, bool (*fn)(void *arg, struct held_piece *),
+    void *arg)
+{
+	for (unsigned d = 0; d <= SPOOLER_DELIVERERS; d++) {
+		const struct list_node *head = d < SPOOLER_DELIVERERS ?
+		    &s->deliverers[d].works : &s->orphans;
+
+		list_each(n, tmp, head) {
+			struct work *w = list_entry(n, struct work, link);
+
+			for (unsigned i = 0; i < w->n_pieces; i++) {
+				if (fn(arg, &w->pieces[i])) {
+					return true;
+				}
+			}
+		}
+	}
+	return false;
+}
+
+static bool
+look_for_slab(void *arg, struct held_piece *h)
+{
+	if (h->at.handle == 0) {
+		find_slab(arg, h);
+	}
+	return false;
+}
+
+void
+held_slab(struct spooler *s, uint32_t handle)
+{
+	(void)handle;
+	each_piece(s, look_for_slab, s);
+}
+
+static bool
+is_same(void *arg, struct held_piece *h)
+{
+	const struct piece *p = arg;
+
+	return h->at.handle == p->handle && h->at.offset == p->offset;
+}
+
+bool
+held_reads(const struct spooler *s, struct piece p)
+{
+	return each_piece(s, is_same, &p);
+}
+
+void
+held_release(struct spooler *s, struct work *w)
+{
+	for (unsigned i = 0; i < w->n_pieces; i++) {
+		struct held_piece *h = &w->pieces[i];
+		struct listener_peer *p = h->role == ROLE_LISTENER &&
+		    h->index < SPOOLER_LISTENERS ? &s->listeners[h->index] :
+		    NULL;
+
+		if (h->at.handle == 0) {
+			continue;
+		}
+		if (p != NULL && p->incarnation == h->incarnation && p->kept) {
+			slabs_release(&s->slabs, h->at);
+		} else {
+			/* Its listener's sweep frees it, as KEEP does not
+			 * name it. */
+			slabs_unhold(&s->slabs, h->at);
+		}
+	}
+	w->n_pieces = 0;
+}
+
+void
+held_find(struct spooler *s, struct work *w)
+{
+	for (unsigned i = 0; w->ids != NULL && i < w->n; i++) {
+		w->msgs[i] = index_find(&s->index, w->ids[i]);
+	}
+}
+
+/* The work that this message is part of, if it is still there. */
+static struct work *
+work_of(struct spooler *s, msgid id, uint32_t *place)
+{
+	uint32_t h = index_find(&s->held, id);
+	struct msg *e = h == 0 ? NULL : index_at(&s->held, h);
+	struct work *w = e == NULL ? NULL :
+	    s->deliverers[e->queue].by_slot[e->due];
+
+	if (w == NULL || w->ids == NULL || e->rcpt_at >= w->n ||
+	    w->ids[e->rcpt_at] != id ||
+	    (w->told && replay_has_work(s, w->number))) {
+		return NULL;
+	}
+	*place = e->rcpt_at;
+	return w;
+}
+
+void
+held_place(struct spooler *s, uint32_t slot)
+{
+	struct msg *m = index_at(&s->index, slot);
+	uint64_t now = clock_wall_us();
+	uint32_t place;
+	struct work *w = work_of(s, m->id, &place);
+
+	if (w != NULL) {
+		queue_flight(&s->queues, slot, MSG_FLIGHT);
+		w->msgs[place] = slot;
+	} else if (m->next_us > now) {
+		/* A clock set back must not make it wait for years. */
+		queue_delay(&s->queues, slot, spooler_now(s),
+		    EC_MIN(m->next_us - now, outcome_longest_wait(s, m)));
+	} else {
+		queue_push(&s->queues, slot, false);
+		handout_wake(s, queue_at(&s->queues, m->queue));
+	}
+}
