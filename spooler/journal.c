@@ -145,6 +145,8 @@ discard(struct journal *j, struct segment *s)
 	free(s);
 }
 
+static void make_ahead(struct journal *j);
+
 static void
 reclaim(struct journal *j)
 {
@@ -175,6 +177,9 @@ reclaim(struct journal *j)
 			j->carried = s->epoch;
 			j->hooks.carry(j->hooks.arg, s->epoch);
 		}
+	}
+	if (!j->closing) {
+		make_ahead(j);	/* in the place of one that was discarded */
 	}
 	if (any && j->hooks.room != NULL) {
 		j->hooks.room(j->hooks.arg);
