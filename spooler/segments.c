@@ -50,6 +50,19 @@ discard(struct journal *j, struct segment *s)
 
 static void make_ahead(struct journal *j);
 
+/* Segments that count against Journal_Size.  A failed one does not: another is
+ * made in its place, or a full journal on a failing disk could not go on. */
+static unsigned
+sound(const struct journal *j)
+{
+	unsigned n = j->n_used + j->n_free;
+
+	for (unsigned i = 0; i < j->n_used; i++) {
+		n -= j->used[i]->failed;
+	}
+	return n;
+}
+
 void
 segments_reclaim(struct journal *j)
 {
@@ -75,7 +88,7 @@ segments_reclaim(struct journal *j)
 		if (s->state == SEG_FULL && s->pins[PIN_RECORD] == 0 &&
 		    s->pins[PIN_STATE] > 0 && s->end_lsn <= j->logged &&
 		    j->n_free + j->n_making <= j->reserve + 1 &&
-		    j->n_used + j->n_free >= j->max_segments &&
+		    sound(j) >= j->max_segments &&
 		    j->carried != s->epoch) {
 			j->carried = s->epoch;
 			j->hooks.carry(j->hooks.arg, s->epoch);
@@ -92,7 +105,7 @@ segments_reclaim(struct journal *j)
 unsigned
 segments_to_come(const struct journal *j)
 {
-	unsigned have = j->n_used + j->n_free;
+	unsigned have = sound(j);
 
 	return j->n_free + (have < j->max_segments ?
 	    j->max_segments - have : 0);
@@ -158,7 +171,7 @@ maker_done(struct workq_job *job)
 	j->n_making--;
 	if (m->error != 0) {
 		/* No more segments than these: what is there serves on. */
-		j->max_segments = EC_MAX(j->n_used + j->n_free, 2u);
+		j->max_segments = EC_MAX(sound(j), 2u);
 		loop_timer_set(&j->remake, j->remake_us);
 		j->remake_us = EC_MIN(j->remake_us * 2,
 		    (uint64_t)REMAKE_MAX_US);
@@ -196,7 +209,8 @@ static void
 make_ahead(struct journal *j)
 {
 	while (j->n_free + j->n_making < AHEAD &&
-	    j->n_used + j->n_free + j->n_making < j->max_segments) {
+	    sound(j) + j->n_making < j->max_segments &&
+	    j->n_used + j->n_free + j->n_making < MAX_SEGMENTS) {
 		make_one(j);
 	}
 }
@@ -208,7 +222,8 @@ segments_remake(void *arg)
 {
 	struct journal *j = arg;
 
-	if (j->n_making == 0 && j->n_used + j->n_free < j->wanted) {
+	if (j->n_making == 0 && sound(j) < j->wanted &&
+	    j->n_used + j->n_free < MAX_SEGMENTS) {
 		make_one(j);
 	}
 }
