@@ -231,15 +231,20 @@ held_release(struct spooler *s, struct work *w)
 		    h->index < SPOOLER_LISTENERS ? &s->listeners[h->index] :
 		    NULL;
 
-		if (h->at.handle == 0) {
+		struct piece at = h->at;
+
+		if (at.handle == 0) {
 			continue;
 		}
-		if (p != NULL && p->incarnation == h->incarnation && p->kept) {
-			slabs_release(&s->slabs, h->at);
+		h->at.handle = 0;
+		/* Recipients of one body are in several works: the last one
+		 * gives it back.  Before KEEP the listener's sweep does that,
+		 * as KEEP does not name it. */
+		if (p != NULL && p->incarnation == h->incarnation && p->kept &&
+		    !held_reads(s, at)) {
+			slabs_release(&s->slabs, at);
 		} else {
-			/* Its listener's sweep frees it, as KEEP does not
-			 * name it. */
-			slabs_unhold(&s->slabs, h->at);
+			slabs_unhold(&s->slabs, at);
 		}
 	}
 	w->n_pieces = 0;

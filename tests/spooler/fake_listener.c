@@ -9,7 +9,8 @@
 char
 mail_byte(msgid batch, size_t n)
 {
-	uint64_t x = (batch ^ n / 64) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t x = batch * UINT64_C(0x9e3779b97f4a7c15) +
+	    n / 64 * UINT64_C(0xbf58476d1ce4e5b9);
 
 	/* Lines of 64 bytes, so that `less` and the DSN see text. */
 	return n % 64 == 62 ? '\r' : n % 64 == 63 ? '\n' :

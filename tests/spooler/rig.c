@@ -271,10 +271,21 @@ rig_stop(struct rig *r)
 void
 rig_until_at(struct rig *r, bool (*fn)(void *), void *arg, const char *what)
 {
-	bool done = worker_harness_wait(&r->h, RIG_WAIT_US, fn, arg);
+	uint64_t end = clock_mono_us() + RIG_WAIT_US;
+	bool done = false;
 
-	ck_assert_msg(done, "%s did not come%s; the spooler said:\n%.*s", what,
-	    r->h.gone ? " (it is gone)" : "",
+	/* Files and scores change without an event of ours. */
+	while (!done && clock_mono_us() < end) {
+		done = worker_harness_wait(&r->h, 20000, fn, arg);
+	}
+	ck_assert_msg(done, "%s did not come%s; deliverer link %d, jobs %u, "
+	    "works %u; queued %u active %u delayed %u in flight %u; the "
+	    "spooler said:\n%.*s", what, r->h.gone ? " (it is gone)" : "",
+	    r->deliverer[0].up, r->deliverer[0].n_jobs, r->deliverer[0].n_works,
+	    (unsigned)rig_score(r, SCORE_S_QUEUED),
+	    (unsigned)rig_score(r, SCORE_S_ACTIVE),
+	    (unsigned)rig_score(r, SCORE_S_DELAYED),
+	    (unsigned)rig_score(r, SCORE_S_IN_FLIGHT),
 	    SLICE_ARG(buf_slice(&r->h.log)));
 }
 
