@@ -28,11 +28,19 @@ mend(struct mend *m, unsigned how, struct slice in, size_t step, size_t room,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct slice in = slice_make(data, size);
-	char *a = xmalloc(2 * size + 64), *b = xmalloc(4 * size + 128);
+	/* As SMTP brings it: it ends in CRLF, so no CR is held back at last. */
+	char *copy = xmalloc(size + 2), *a, *b;
+	struct slice in = slice_make(copy, size + 2);
 	struct mend m, again;
 	size_t n, k;
 
+	if (size > 0) {
+		memcpy(copy, data, size);
+	}
+	memcpy(copy + size, "\r\n", 2);
+	size += 2;
+	a = xmalloc(2 * size + 64);
+	b = xmalloc(4 * size + 128);
 	for (unsigned how = 0; how < 4; how++) {
 		n = mend(&m, how, in, SIZE_MAX, 2 * size + 64, a);
 		k = mend(&again, how, in, 1, MEND_ROOM, b);
@@ -46,6 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			ec_assert(!again.bare_header && !again.bare_body);
 		}
 	}
+	free(copy);
 	free(a);
 	free(b);
 	return 0;
