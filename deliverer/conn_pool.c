@@ -198,7 +198,7 @@ pool_conn_idle(struct deliverer *d, struct conn *c)
 	if (c->phase == CONN_LEAVING || !list_is_empty(&c->in_idle)) {
 		return;
 	}
-	if (full || c->opt.idle_us == 0 ||
+	if (full || (c->opt.idle_us == 0 && c->n_mails > 0) ||
 	    (d->draining && d->spool.n_held == 0)) {
 		outbound_quit(d, c);
 		return;

@@ -19,6 +19,7 @@
 #include "deliverer/conn_pool.h"
 #include "deliverer/deliverer.h"
 
+#define FRESH_US 2000000u	/* a connection waits so long for its first work */
 #define OUT_MAX (1u << 20)	/* commands of one group */
 
 static void try_next(struct conn *c);
@@ -370,7 +371,9 @@ go_on(struct conn *c)
 		return;
 	}
 	if (c->smtp.state == SMTP_STATE_IDLE) {
-		set_deadline(c, c->opt.idle_us);
+		/* A fresh one was made for work that is on its way. */
+		set_deadline(c, c->n_mails > 0 ? c->opt.idle_us :
+		    EC_MAX(c->opt.idle_us, (uint64_t)FRESH_US));
 		pool_conn_idle(c->d, c);
 	} else {
 		set_deadline(c, patience(c));

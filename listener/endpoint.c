@@ -90,8 +90,10 @@ endpoint_update(struct listener *l)
 	}
 	list_each(n, tmp, &l->endpoints) {
 		struct endpoint *e = list_entry(n, struct endpoint, link);
-		bool want = e->fd >= 0 && l->accepting && !l->draining &&
-		    !l->crowded && (e->slot == worker_index(l->w) || l->adopted[e->slot]);
+		bool ours = e->slot == worker_index(l->w) ||
+		    l->adopted[e->slot];
+		bool want = ours && e->fd >= 0 && l->accepting &&
+		    !l->draining && !l->crowded;
 
 		if (want != e->watched) {
 			e->watched = want;

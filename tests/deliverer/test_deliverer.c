@@ -219,6 +219,24 @@ add_many(unsigned n, uint32_t queue)
 	}
 }
 
+/* Idle_Timeout 0 is a connection a message, not one that leaves before its
+ * message has come. */
+START_TEST(no_idle_connections)
+{
+	start("PIPELINING", NULL, 0, "Idle_Timeout = 0\n");
+	for (unsigned i = 1; i <= 3; i++) {
+		fake_spooler_add(&sp, 1, 1, SLICE(BODY));
+		fake_spooler_ready(&sp, 1, "example.net");
+		wait_for(fake_spooler_all_acked, &sp);
+		wait_for(all_budgets_are_back, NULL);
+		ck_assert_uint_eq(sp.work[i - 1].result[0].kind, 'D');
+		ck_assert_uint_eq(peer.n_mails, i);
+		ck_assert_uint_eq(peer.n_conns, i);
+	}
+	finish();
+}
+END_TEST
+
 START_TEST(many_over_few_connections)
 {
 	start("PIPELINING", NULL, 0, "Max_Outbound_Connections = 3\n");
@@ -634,6 +652,7 @@ suite(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_loop_test(t, behaviours, 0, (int)ARRAY_LEN(cases));
 	tcase_add_loop_test(t, dns_failures, 0, (int)ARRAY_LEN(dns_cases));
+	tcase_add_test(t, no_idle_connections);
 	tcase_add_test(t, many_over_few_connections);
 	tcase_add_test(t, slow_and_byte_by_byte);
 	tcase_add_test(t, limits_of_a_connection);

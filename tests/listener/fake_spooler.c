@@ -202,6 +202,7 @@ on_down(void *arg, struct ipc_link *k, const char *reason)
 
 	(void)reason;
 	s->up = false;
+	s->cut = true;
 	ipc_link_close(k);
 }
 
@@ -235,6 +236,10 @@ fake_spooler_down(struct fake_spooler *s)
 	if (s->up) {
 		ipc_link_close(&s->link);
 		s->up = false;
+	}
+	/* What it did not answer is the listener's again. */
+	for (unsigned i = 0; i < s->n; i++) {
+		s->store[i].held &= s->store[i].answered;
 	}
 	unmap(s);
 }

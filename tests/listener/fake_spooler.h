@@ -40,6 +40,7 @@ struct fake_spooler {
 	struct worker_harness *h;
 	struct ipc_link link;
 	bool up, hello, hello_end;
+	bool cut;		/* by the listener */
 	unsigned life;
 	unsigned answer;	/* enum store_result, or ANSWER_NONE */
 	bool hold;		/* no RELEASE at the answer */

@@ -12,8 +12,27 @@ tests_listener_test_smtp_session_LDADD = listener/liblistener.a $(TEST_LIBS)
 check_PROGRAMS += tests/listener/test_listener
 TESTS += tests/listener/test_listener
 tests_listener_test_listener_SOURCES = tests/listener/test_listener.c \
+	tests/listener/rig.c tests/listener/rig.h \
 	tests/listener/fake_spooler.c tests/listener/fake_spooler.h \
 	tests/listener/talker.c tests/listener/talker.h
 tests_listener_test_listener_CFLAGS = $(TEST_CFLAGS)
 tests_listener_test_listener_LDADD = tests/support/libharness.a $(TEST_LIBS)
 EXTRA_tests_listener_test_listener_DEPENDENCIES = listener/listener$(EXEEXT)
+check_PROGRAMS += tests/listener/test_soak tests/listener/test_mend
+TESTS += tests/listener/test_soak tests/listener/test_mend
+tests_listener_test_soak_SOURCES = tests/listener/test_soak.c \
+	tests/listener/fake_spooler.c tests/listener/talker.c
+tests_listener_test_soak_CFLAGS = $(TEST_CFLAGS)
+tests_listener_test_soak_LDADD = tests/support/libharness.a $(TEST_LIBS)
+EXTRA_tests_listener_test_soak_DEPENDENCIES = listener/listener$(EXEEXT)
+tests_listener_test_mend_SOURCES = tests/listener/test_mend.c
+tests_listener_test_mend_CFLAGS = $(TEST_CFLAGS)
+tests_listener_test_mend_LDADD = listener/liblistener.a $(TEST_LIBS)
+check_PROGRAMS += tests/listener/test_store
+TESTS += tests/listener/test_store
+tests_listener_test_store_SOURCES = tests/listener/test_store.c \
+	tests/listener/rig.c tests/listener/fake_spooler.c \
+	tests/listener/talker.c
+tests_listener_test_store_CFLAGS = $(TEST_CFLAGS)
+tests_listener_test_store_LDADD = tests/support/libharness.a $(TEST_LIBS)
+EXTRA_tests_listener_test_store_DEPENDENCIES = listener/listener$(EXEEXT)
