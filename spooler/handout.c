@@ -24,7 +24,7 @@
 static bool
 can_work(const struct deliverer_peer *d)
 {
-	return d->link != NULL && d->spoken && d->n_free > 0;
+	return d->link != NULL && d->spoken && !d->dying && d->n_free > 0;
 }
 
 /* The first of the queue's deliverers, from its home on, for which fn holds;
@@ -474,9 +474,7 @@ handout_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	struct deliverer_peer *p = &s->deliverers[k->peer_index];
 
 	if (p->link != k) {
-		/* Last words of one whose death we have been told: its works
-		 * have ended by their stage, its credits are void. */
-		return;
+		return;		/* another stands there now */
 	}
 	if (m->type == IPC_OUTCOME) {
 		if (!p->spoken) {
@@ -503,6 +501,7 @@ handout_link_up(struct spooler *s, struct ipc_link *k)
 
 	if (p->incarnation != 0 && p->incarnation != k->incarnation) {
 		/* A new one stands there: the old one is surely gone. */
+		p->link = NULL;
 		handout_dead(s, k->peer_index, p->incarnation);
 	}
 	p->link = k;
@@ -517,8 +516,12 @@ handout_link_down(struct spooler *s, struct ipc_link *k)
 {
 	struct deliverer_peer *p = &s->deliverers[k->peer_index];
 
-	if (p->link == k) {
-		p->link = NULL;
+	if (p->link != k) {
+		return;
+	}
+	p->link = NULL;
+	if (p->dying) {
+		handout_dead(s, k->peer_index, p->incarnation);
 	}
 }
 
@@ -532,7 +535,13 @@ handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
 	if (d >= SPOOLER_DELIVERERS || p->incarnation != incarnation) {
 		return;
 	}
-	p->link = NULL;
+	if (p->link != NULL) {
+		/* Outcomes may still stand in the socket: they count, and
+		 * spare the next host a copy.  Its end takes the link down. */
+		p->dying = true;
+		return;
+	}
+	p->dying = false;
 	p->spoken = false;
 	p->n_free = 0;
 	p->incarnation = 0;

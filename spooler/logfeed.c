@@ -228,7 +228,10 @@ read_done(struct workq_job *job)
 	} else if (f->state == FEED_BEHIND && f->feed == r->feed &&
 	    f->epoch == r->epoch) {
 		send_read(f, r);
-		if (r->end && r->epoch < journal_newest(s->journal)) {
+		if (r->end && r->until == UINT64_MAX &&
+		    r->epoch < journal_newest(s->journal)) {
+			/* It was full before this was read, or its last
+			 * records would be passed by. */
 			do {
 				f->epoch++;
 			} while (!journal_has(s->journal, f->epoch));

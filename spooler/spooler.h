@@ -78,6 +78,7 @@ struct deliverer_peer {
 	struct ipc_link *link;
 	uint32_t incarnation;
 	bool spoken;		/* WORK_HELLO_END */
+	bool dying;		/* reaped; its last words are being read */
 	struct list_node works;
 	uint32_t n_works;
 	struct work *by_slot[STAGE_SLOTS];

@@ -2,6 +2,7 @@
 /* Packets of messages between our processes. */
 #include "common/ipc/ipc.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "common/base/fdio.h"
@@ -431,6 +432,21 @@ ipc_link_open(struct ipc_link *k, struct ipc_hub *h, int fd,
 	buf_init(&k->out, 2 * IPC_PACKET_MAX + 4096);
 	loop_fd_init(&k->watch, h->loop, fd, on_ready, k);
 	loop_fd_want(&k->watch, LOOP_READ);
+}
+
+void
+ipc_last_words(struct ipc_link *k)
+{
+	/* We may be called by a message that stands in the hub's packet. */
+	char *packet = k->hub->packet;
+	struct pollfd p = { k->fd, POLLIN, 0 };
+
+	k->hub->packet = xmalloc(IPC_PACKET_MAX);
+	while (!k->down && poll(&p, 1, 0) > 0) {
+		on_ready(k, LOOP_READ);
+	}
+	free(k->hub->packet);
+	k->hub->packet = packet;
 }
 
 void

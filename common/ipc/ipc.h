@@ -88,6 +88,9 @@ void ipc_link_open(struct ipc_link *k, struct ipc_hub *h, int fd,
 	enum ipc_role self, enum ipc_role peer, unsigned peer_index,
 	ipc_msg_fn on_msg, ipc_down_fn on_down, void *arg);
 void ipc_link_close(struct ipc_link *k);
+/* Reads what stands in the socket, without waiting: the last words of a peer
+ * that is dead. */
+void ipc_last_words(struct ipc_link *k);
 bool ipc_link_is_up(const struct ipc_link *k);
 
 struct buf *ipc_begin(struct ipc_link *k, enum ipc_type type);

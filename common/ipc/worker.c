@@ -319,6 +319,8 @@ on_new_link(struct worker *w, struct ipc_link *sup, struct ipc_msg *m)
 		return;
 	}
 	if (w->links[role][index] != NULL) {
+		/* Its process is dead; what it still said counts. */
+		ipc_last_words(w->links[role][index]);
 		close_link(w, w->links[role][index], "replaced");
 	}
 	k = xcalloc(1, sizeof *k);

@@ -17,6 +17,17 @@ mail_byte(msgid batch, size_t n)
 	    (char)('a' + ((x >> (n % 8 * 7)) & 15));
 }
 
+bool
+mail_is_whole(msgid batch, size_t from, struct slice bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++) {
+		if (bytes.ptr[i] != mail_byte(batch, from + i)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static void
 say_slab(void *arg, uint32_t slab, int fd, size_t size)
 {
@@ -256,6 +267,12 @@ listener_die(struct fake_listener *l)
 	unsigned index = l->index;
 	struct buf *b;
 
+	for (unsigned i = 0; i < r->n_mails; i++) {
+		if (is_mine(l, r->mail[i]) && !r->mail[i]->answered) {
+			r->mail[i]->answered = true;	/* nobody heard it */
+			r->mail[i]->result = STORED_FAILED;
+		}
+	}
 	listener_close(l);
 	b = ipc_begin(&r->h.control, IPC_SUP_PEER_DEAD);
 	wire_put_u8(b, ROLE_LISTENER);

@@ -143,8 +143,8 @@ rig_link_logger(struct rig *r)
 void
 rig_unlink_logger(struct rig *r, bool crash)
 {
-	if (!crash) {
-		ack(&r->logger);
+	if (!crash && r->h.pid > 0 && !r->h.gone) {
+		ack(&r->logger);	/* else its last record may be half */
 	}
 	if (r->logger.up) {
 		ipc_link_close(&r->logger.link);

@@ -46,6 +46,8 @@ struct mail {			/* one transaction as its listener knows it */
 	struct extent ext[16];
 	bool sent, answered;
 	enum store_result result;
+	unsigned delivered;	/* bit per recipient: its host has it */
+	unsigned doubtful;	/* the same, or not */
 };
 
 struct fake_listener {
@@ -186,6 +188,8 @@ bool mail_is_answered(void *mail);
 bool listener_is_empty(void *listener);	/* every extent came back */
 /* What the n-th byte of its body is. */
 char mail_byte(msgid batch, size_t n);
+/* Are these the bytes of its body from there on? */
+bool mail_is_whole(msgid batch, size_t from, struct slice bytes);
 
 /* Deliverer side. */
 void deliverer_open(struct rig *r, unsigned i, uint32_t credit);
@@ -199,6 +203,7 @@ struct job *deliverer_job(struct fake_deliverer *d, msgid id);
 struct job *deliverer_first(struct fake_deliverer *d);
 /* Says the outcome: kinds has one letter per recipient (D, T, P). */
 void job_outcome(struct fake_deliverer *d, struct job *j, const char *kinds);
+/* As if the process did it: what is accepted must not come again. */
 void job_stage(struct fake_deliverer *d, struct job *j,
 	enum stage_point point);
 /* on_work: delivers, fails for now, fails for good. */
