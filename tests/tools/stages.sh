@@ -73,7 +73,8 @@ stage_sanitize() {
 
 fuzz_build_and_run() {
 	build_in build-fuzz CC=clang --enable-fuzzers &&
-		FUZZ_SECONDS=${FUZZ_SECONDS:-3} make -C "$top/build-fuzz" fuzz-smoke
+		FUZZ_SECONDS=${FUZZ_SECONDS:-3} \
+			make -C "$top/build-fuzz" -j"$jobs" fuzz-smoke
 }
 
 stage_fuzz() {
