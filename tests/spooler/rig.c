@@ -329,6 +329,15 @@ rig_files(const struct rig *r, const char *pattern)
 	return n;
 }
 
+bool
+rig_is_drained(void *arg)
+{
+	const struct rig *r = arg;
+
+	return rig_score(r, SCORE_S_QUEUED) == 0 &&
+	    rig_files(r, "[0-9A-F][0-9A-F]/*") == 0;
+}
+
 const struct seen *
 logger_find(const struct rig *r, msgid id, int kind, unsigned nth)
 {

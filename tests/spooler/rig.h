@@ -173,6 +173,8 @@ uint64_t rig_score(const struct rig *r, unsigned number);
 bool rig_log_has(const struct rig *r, const char *text);
 /* Files below the spool whose name matches the shell pattern. */
 unsigned rig_files(const struct rig *r, const char *pattern);
+/* For rig_until(): no mail is queued, no file of it is left. */
+bool rig_is_drained(void *rig);
 
 /* Listener side. */
 void listener_open(struct rig *r, unsigned i);
