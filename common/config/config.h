@@ -34,7 +34,7 @@
 #define CONFIG_MAX_FILE (16u << 20)	/* bytes of one file */
 #define CONFIG_MAX_TOTAL (64u << 20)	/* bytes of all files, and frozen */
 #define CONFIG_MAX_TOKEN 65536u		/* bytes of one word or string */
-#define CONFIG_MAX_DEPTH 16u		/* scopes in scopes */
+#define CONFIG_MAX_DEPTH 16u		/* scopes, dictionaries in each other */
 #define CONFIG_MAX_INCLUDE 16u		/* files in files */
 #define CONFIG_MAX_ERRORS 20u		/* reported of one configuration */
 

@@ -4,7 +4,8 @@
  *
  * Frozen text starts with FROZEN_HEAD, then one "#@file NAME" for each file,
  * then scopes and options; "#@F N" before each says that the next line was
- * line N of file F.  To any other reader these are comments.
+ * line N of file F, or of none (NO_FILE: frozen text without origins).  To
+ * any other reader these are comments.
  */
 #include "common/config/tree.h"
 

@@ -32,7 +32,7 @@
 int gram_lex(GRAM_STYPE *value, struct grammar *g);
 static void gram_error(struct grammar *g, const char *text);
 
-/* Scopes and dictionaries are few deep; this bounds the parser's stack. */
+/* Far above what scopes and dictionaries of CONFIG_MAX_DEPTH need. */
 #undef YYMAXDEPTH
 #define YYMAXDEPTH 1000
 #undef YYINITDEPTH
@@ -128,9 +128,21 @@ list_parts
 	;
 
 dict
-	: OPEN_DICT dict_parts CLOSE_DICT
+	: open_dict dict_parts CLOSE_DICT
 	{
 		$$ = $2;
+		g->dicts--;
+	}
+	;
+
+open_dict
+	: OPEN_DICT
+	{
+		if (++g->dicts > CONFIG_MAX_DEPTH) {
+			grammar_error(g, "dictionaries are nested more than "
+			    "%u deep", CONFIG_MAX_DEPTH);
+			YYABORT;
+		}
 	}
 	;
 
@@ -151,9 +163,9 @@ dict_parts
 static void
 gram_error(struct grammar *g, const char *text)
 {
-	/* Only the stack's bound comes here; bison calls it memory. */
-	(void)text;
-	grammar_error(g, "lists and scopes are nested too deep");
+	/* What nests has bounds of its own: only memory can run out. */
+	(void)g;
+	panic("configuration parser: %s", text);
 }
 
 /* "'=', '{' or '['" of what the parser could take here. */

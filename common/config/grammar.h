@@ -22,6 +22,7 @@ struct grammar {
 	uint32_t file, line;	/* of the token at hand */
 	struct token token;	/* the newest one */
 	unsigned base_depth;	/* scopes open around this text */
+	unsigned dicts;		/* dictionaries open at the token */
 	bool told;		/* the scanner has reported its error */
 };
 

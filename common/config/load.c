@@ -231,7 +231,7 @@ config_load(const char *path, struct config_report *report)
 	builder_init(&b, report);
 	b.include = include;
 	b.include_ctx = &loader;
-	b.file = UINT32_MAX;	/* a message about the file itself */
+	b.file = NO_FILE;	/* a message about the file itself */
 	if (!read_path(&b, path)) {
 		builder_error(&b, "cannot open %s: %s", path, strerror(ENOENT));
 	}
@@ -245,7 +245,7 @@ config_parse(struct slice text, const char *name, struct config_report *report)
 	struct builder b;
 
 	builder_init(&b, report);
-	b.file = is_frozen ? UINT32_MAX : builder_add_file(&b, slice_of(name));
+	b.file = is_frozen ? NO_FILE : builder_add_file(&b, slice_of(name));
 	if (text.len > CONFIG_MAX_TOTAL) {
 		builder_error(&b, "%s is larger than %u bytes", name,
 		    CONFIG_MAX_TOTAL);

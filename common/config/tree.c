@@ -108,7 +108,8 @@ new_scope(struct config *cfg, struct config_scope *parent,
 	struct config_scope *s = take(cfg, sizeof *s);
 
 	*s = (struct config_scope){ .kind = kind, .keyword = keyword,
-		.name = name, .parent = parent };
+		.name = name, .parent = parent,
+		.seq = (uint32_t)cfg->n_scopes };
 	if (parent == NULL) {
 		return s;
 	}
@@ -506,7 +507,11 @@ compare_peers(const void *a, const void *b)
 	const struct config_scope *x = *(struct config_scope *const *)a;
 	const struct config_scope *y = *(struct config_scope *const *)b;
 
-	return (int)y->net.bits - (int)x->net.bits;
+	if (x->net.bits != y->net.bits) {
+		return (int)y->net.bits - (int)x->net.bits;
+	}
+	/* Two names of one network: qsort() alone would pick either. */
+	return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
 static void

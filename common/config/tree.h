@@ -25,6 +25,9 @@ struct config_item {
 	uint32_t seq;		/* later ones win */
 };
 
+/* The origin of what was read from no file; frozen text keeps it. */
+#define NO_FILE UINT32_MAX
+
 struct config_scope {
 	enum scope_kind kind;
 	struct slice keyword;
@@ -36,6 +39,7 @@ struct config_scope {
 	size_t n_peers;
 	struct cidr net;		/* of a Peer */
 	uint32_t file, line;
+	uint32_t seq;		/* how many were opened before */
 };
 
 struct config {

@@ -76,14 +76,15 @@ keep_dict(const struct raw_value *raw, struct scratch *mem,
 	struct buf b;
 	size_t i = 0;
 
-	buf_init(&b, CONFIG_MAX_TOTAL * 2u);
+	/* Quoted and spaced, a text grows to less than four times. */
+	buf_init(&b, CONFIG_MAX_TOTAL * 4u);
 	for (const struct raw_part *p = raw->first; p != NULL; p = p->next) {
 		nested[i] = p->value.kind != RAW_TEXT;
 		pairs[i].key = p->key;
 		pairs[i].value = p->value.text;
 		if (nested[i]) {
 			buf_clear(&b);
-			print_raw(&p->value, &b);
+			ec_assert(print_raw(&p->value, &b));
 			pairs[i].value = scratch_copy(mem, buf_slice(&b));
 			ec_assert(pairs[i].value.ptr != NULL);
 		}

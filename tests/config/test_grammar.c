@@ -244,8 +244,8 @@ START_TEST(hostile)
 	for (int i = 0; i < 2000; i++) {
 		buf_puts(&b, " a = [");
 	}
-	assert_one_error(buf_slice(&b), "t:1: lists and scopes are nested too "
-	    "deep\n");
+	assert_one_error(buf_slice(&b), "t:1: dictionaries are nested more "
+	    "than 16 deep\n");
 	buf_clear(&b);
 	buf_puts(&b, "Hostname = ");
 	ck_assert(buf_reserve(&b, CONFIG_MAX_TOKEN + 1u));

@@ -3,6 +3,7 @@
 #include "tests/config/support.h"
 
 #include "common/base/fdio.h"
+#include "common/config/tree.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -264,11 +265,86 @@ START_TEST(frozen_nonsense)
 }
 END_TEST
 
+static void
+add_times(struct buf *b, const char *text, unsigned n)
+{
+	while (n-- > 0) {
+		buf_puts(b, text);
+	}
+}
+
+/* Whatever loads must load again, frozen, and freeze to the same bytes. */
+static void
+assert_stable(struct slice text)
+{
+	struct config *cfg, *again;
+	struct config_report r;
+	struct buf a, b;
+
+	config_report_init(&r);
+	buf_init(&a, 1 << 20);
+	buf_init(&b, 1 << 20);
+	cfg = config_parse(text, "t", &r);
+	ck_assert_msg(cfg != NULL, "%.*s: %.*s", SLICE_ARG(text),
+	    SLICE_ARG(r.errors));
+	ck_assert(config_freeze(cfg, &a));
+	again = config_parse(buf_slice(&a), "frozen", &r);
+	ck_assert_msg(again != NULL, "%.*s: %.*s", SLICE_ARG(text),
+	    SLICE_ARG(r.errors));
+	ck_assert(config_freeze(again, &b));
+	ck_assert_msg(slice_eq(buf_slice(&a), buf_slice(&b)),
+	    "%.*s\nfirst:\n%.*s\nsecond:\n%.*s", SLICE_ARG(text),
+	    SLICE_ARG(a), SLICE_ARG(b));
+	ck_assert_uint_eq(config_diff_restart(cfg, again, &b), 0);
+	config_destroy(&again);
+	config_destroy(&cfg);
+	config_report_fini(&r);
+	buf_fini(&a);
+	buf_fini(&b);
+}
+
+START_TEST(stable)
+{
+	static const char *const texts[] = {
+		"",
+		/* Frozen, but of no file, or of one that is named too late. */
+		FROZEN_HEAD "\nGateway = a\n",
+		FROZEN_HEAD "#@1 7\nGateway = a\n#@file f\nDomain d {\n}\n",
+		FROZEN_HEAD "#@4294967295 4294967295\n\nGateway = a\n",
+		FROZEN_HEAD "#@file \n#@file  g \n#@1 0\nGateway = a\n#@0 3",
+		/* Quotes, backslashes, tabs and bytes above US-ASCII. */
+		"Gateway = \\ EHLO_Hostname = 'a\\' Hostname = \"\\\\\\\"\"",
+		"Gateway = \"\\n\\\\n\" EHLO_Hostname = '\t\xc3\xa9\"#/'",
+		"sieve s { \\d = \\ \xff = [ '' = ( \\ 'a b' ) i/**/=\"'\" ] }",
+		"sieve s { x = [ include = include \"in clude\" = [ ] ] }",
+		/* Written twice, opened twice, in another case. */
+		"sieve s { any = 1 ANY = 2 } SIEVE s { Any = 3 }",
+		"Domain D.com { Gateway = a } domain d.COM { gateway = b }",
+		/* One word for a list, a dictionary without '='. */
+		"ESMTP_Listener { Listen :25 { Relay_Hosts = 10.0.0.1 } }",
+		"Security { User\n/*\n*/\n=\n'u' } DKIM [ a = b a = c ]",
+		"ec_logger '' { } cluster { Topology '10.0.0.1/8' { a = () } }",
+	};
+	struct buf b;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_stable(slice_of(texts[i]));
+	}
+	/* The deepest dictionary that loads. */
+	buf_init(&b, 1 << 16);
+	buf_puts(&b, "DKIM [");
+	add_times(&b, "a = [", CONFIG_MAX_DEPTH - 1);
+	add_times(&b, "]", CONFIG_MAX_DEPTH);
+	assert_stable(buf_slice(&b));
+	buf_fini(&b);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = { includes, search_path, bad_files,
-		too_large, freeze, frozen_nonsense };
+		too_large, freeze, frozen_nonsense, stable };
 
 	return run_suite("load", tests, ARRAY_LEN(tests));
 }
