@@ -35,11 +35,13 @@ static void
 on_lend(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 {
 	struct wire_r r = wire_reader(m->body);
-	struct slab s = { .role = wire_u8(&r), .index = wire_u8(&r) }, *own;
+	struct slab s = { 0 }, *own;
 	struct error err = { 0 };
 	uint64_t size;
 	int fd = ipc_take_fd(m);
 
+	s.role = wire_u8(&r);
+	s.index = wire_u8(&r);
 	s.incarnation = wire_u32(&r);
 	s.number = wire_u32(&r);
 	size = wire_u64(&r);

@@ -53,9 +53,10 @@ take_pieces(struct spooler *s, const struct listener_peer *p, unsigned index,
 	*size_out = 0;
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t slab = wire_u32(r);
-		struct piece x = { .offset = wire_u32(r),
-			.length = wire_u32(r) };
+		struct piece x = { 0 };
 
+		x.offset = wire_u32(r);
+		x.length = wire_u32(r);
 		x.handle = slabs_find(&s->slabs, ROLE_LISTENER, index,
 		    p->incarnation, slab);
 		if (r->bad || x.length == 0 ||
@@ -178,16 +179,20 @@ on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	struct listener_peer *p = &s->listeners[k->peer_index];
 	struct wire_r r = wire_reader(m->body);
 	struct piece pieces[TXN_MAX_PIECES];
-	struct late_store l = { .seq = wire_u64(&r), .resent = wire_u8(&r) != 0,
-		.listener = k->peer_index, .incarnation = p->incarnation };
-	uint64_t size;
-	int n = take_pieces(s, p, k->peer_index, &r, pieces, &size);
-	struct slice encoded = slice_make(r.p, wire_left(&r));
-	struct envelope env;
-	struct scratch scratch;
+	struct late_store l = { .listener = k->peer_index,
+		.incarnation = p->incarnation };
 	struct late_store *waits;
+	struct scratch scratch;
+	struct slice encoded;
+	struct envelope env;
 	struct txn *x;
+	uint64_t size;
+	int n;
 
+	l.seq = wire_u64(&r);
+	l.resent = wire_u8(&r) != 0;
+	n = take_pieces(s, p, k->peer_index, &r, pieces, &size);
+	encoded = slice_make(r.p, wire_left(&r));
 	scratch_init(&scratch, 1 << 20);
 	if (!p->said_hello || r.bad || n < 0 ||
 	    encoded.len > ENVELOPE_MAX_BYTES ||

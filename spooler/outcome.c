@@ -139,10 +139,11 @@ read_outcome(struct spooler *s, unsigned deliverer, struct slice bytes,
 		struct result *t = &o->results[i];
 		msgid id = wire_u64(&r);
 
-		*t = (struct result){ .kind = wire_u8(&r),
-			.stage = wire_u8(&r), .code = wire_u16(&r),
-			.reply = wire_slice(&r) };
-		t->reply = clean_reply(o, t->reply);
+		*t = (struct result){ 0 };
+		t->kind = wire_u8(&r);
+		t->stage = wire_u8(&r);
+		t->code = wire_u16(&r);
+		t->reply = clean_reply(o, wire_slice(&r));
 		if (r.bad || (t->kind != EVENT_DELIVERY &&
 		    t->kind != EVENT_TRANSIENT &&
 		    t->kind != EVENT_PERMANENT)) {

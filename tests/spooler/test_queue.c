@@ -141,10 +141,15 @@ some_delay(void)
 	/* Just around the turning points of the levels, too. */
 	uint64_t edge = (UINT64_C(1) << (WHEEL_BITS * (1 + rnd(3)))) *
 	    WHEEL_TICK_US;
+	uint64_t far, any;
 
-	return rnd(3) == 0 ? edge + rnd(600000) - 300000 :
-	    ((uint64_t)rnd(1 << 30) << 20 | rnd(1 << 20)) %
-	    spans[rnd(ARRAY_LEN(spans))];
+	if (rnd(3) == 0) {
+		return edge + rnd(600000) - 300000;
+	}
+	/* One by one: the same numbers from every compiler. */
+	far = (uint64_t)rnd(1 << 30) << 20;
+	any = far | rnd(1 << 20);
+	return any % spans[rnd(ARRAY_LEN(spans))];
 }
 
 START_TEST(wheel)
