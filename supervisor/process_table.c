@@ -117,6 +117,7 @@ move_died(struct process *p, const struct process_in *in)
 	    in->now_us - p->ready_us >= PROCESS_HEALTHY_US) {
 		p->backoff_us = 0;
 	}
+	p->ready_us = 0;	/* a try that makes no process has no life */
 	return restart(p, in->now_us);
 }
 

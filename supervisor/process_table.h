@@ -59,7 +59,7 @@ struct process {
 	uint32_t start_failures;	/* before it was ever ready */
 	int failed_code;	/* what PROCESS_E_FAILED told, else 0 */
 	uint64_t since_us;	/* of the state */
-	uint64_t ready_us;	/* of the last SUP_READY, 0 if it never came */
+	uint64_t ready_us;	/* of this one's SUP_READY, 0 if it never came */
 	uint64_t backoff_us;	/* before the next restart */
 	uint64_t due_us;	/* wants a PROCESS_E_TICK then, 0: none */
 };

@@ -170,6 +170,31 @@ START_TEST(back_off_doubles_and_forgets)
 }
 END_TEST
 
+/* No process to be had (fork fails) after a long life: the health of the one
+ * that died does not make the next tries immediate. */
+START_TEST(failing_forks_back_off_after_a_long_life)
+{
+	struct process p = { 0 };
+	struct process_out out;
+	uint64_t now = NOW;
+
+	step(&p, PROCESS_E_START, now, 0);
+	ck_assert_uint_eq(die_after(&p, &now, 3600 * SEC), 0);
+	out = step(&p, PROCESS_E_NOT_SPAWNED, now, 0);
+	for (int i = 0; i < 9; i++) {
+		ck_assert_int_eq(out.act, PROCESS_A_NONE);
+		ck_assert_int_eq(p.state, PROCESS_BACKOFF);
+		ck_assert_uint_eq(p.due_us - now, EC_MIN(
+		    (uint64_t)PROCESS_BACKOFF_FIRST_US << i,
+		    (uint64_t)PROCESS_BACKOFF_MAX_US));
+		now = p.due_us;
+		out = step(&p, PROCESS_E_TICK, now, 0);
+		ck_assert_int_eq(out.act, PROCESS_A_SPAWN);
+		out = step(&p, PROCESS_E_NOT_SPAWNED, now, 0);
+	}
+}
+END_TEST
+
 START_TEST(gives_up_only_before_it_was_ready)
 {
 	struct process p = { 0 };
@@ -275,6 +300,7 @@ main(void)
 
 	tcase_add_test(t, whole_grid);
 	tcase_add_test(t, back_off_doubles_and_forgets);
+	tcase_add_test(t, failing_forks_back_off_after_a_long_life);
 	tcase_add_test(t, gives_up_only_before_it_was_ready);
 	tcase_add_test(t, configuration_is_hopeless_at_once);
 	tcase_add_test(t, deadlines_end_in_sigkill);
