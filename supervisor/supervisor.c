@@ -158,6 +158,9 @@ publish(struct supervisor *s, struct generation *g, struct listen_socks *socks)
 	struct child *c = NULL;
 
 	tell_gone(s, socks);
+	if (s->conf.cfg == s->started) {
+		s->conf.cfg = NULL;	/* it stays */
+	}
 	generation_fini(&s->conf);
 	s->conf = *g;
 	while ((c = supervisor_next_child(s, c)) != NULL) {
@@ -182,13 +185,16 @@ reload(struct supervisor *s, struct buf *text_out)
 	    text_out)) {
 		return false;
 	}
+	if (!generation_keep(&next, s->started, text_out)) {
+		generation_fini(&next);
+		return false;
+	}
 	if (listen_socks_build(&socks, &s->socks, next.cfg,
 	    s->n_children[ROLE_LISTENER], &err) < 0) {
 		buf_printf(text_out, "%s\n", err.text);
 		generation_fini(&next);
 		return false;
 	}
-	generation_warn_restart(&s->conf, &next, text_out);
 	publish(s, &next, &socks);
 	return true;
 }
@@ -323,8 +329,10 @@ say_not_root(struct supervisor *s)
 int
 start_supervisor(struct supervisor *s, struct error *err_out)
 {
-	int code = take_place(s, err_out);
+	int code;
 
+	s->started = s->conf.cfg;
+	code = take_place(s, err_out);
 	if (code != 0) {
 		return code;
 	}

@@ -47,6 +47,7 @@ struct supervisor {
 	char log_dir[PATH_MAX];
 	char libexec[PATH_MAX];
 	struct generation conf;
+	struct config *started;	/* generation 1: RESTART options are its */
 	struct tables tables;
 	struct listen_socks socks;
 	struct adoption adoption;

@@ -83,6 +83,14 @@ told(const char *variable)
 	return v[n] == ':' ? v + n + 1 : v + n;
 }
 
+/* An option that needs a restart, as this worker has it. */
+static void
+note_journal_size(void)
+{
+	note("journal size %llu", (unsigned long long)config_size(
+	    worker_config(fake.w), NULL, OPT_JOURNAL_SIZE));
+}
+
 static int
 start(struct worker *w, int *exit_code_out, struct error *err_out)
 {
@@ -112,6 +120,7 @@ start(struct worker *w, int *exit_code_out, struct error *err_out)
 			note("leaked descriptor %d", fd);
 		}
 	}
+	note_journal_size();
 	return 0;
 }
 
@@ -120,6 +129,7 @@ reconfigure(struct worker *w)
 {
 	note("reconfigured generation %u",
 	    atomic_load(&worker_score(w)->generation));
+	note_journal_size();
 }
 
 /* The console's wish, once its peers are there and so it is at work. */

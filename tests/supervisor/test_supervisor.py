@@ -495,6 +495,30 @@ def case_reload(site):
                         site.events(), re.M), "an old address came back")
 
 
+def case_a_reload_changes_no_restart_option_piecemeal(site):
+    site.start()
+    listen = ["127.0.0.1:%d" % site.port]
+    site.write_conf(listen, 'Journal_Size = "64M"\n')
+    for generation in (2, 3):
+        site.signal(signal.SIGHUP)
+        for who in ALL:
+            site.wait_event("%s#1 reconfigured generation %d" % (
+                who, generation))
+    # Those that run and those that are started later have the same.
+    for who in ("listener/0", "spooler/0"):
+        os.kill(site.worker(who), signal.SIGKILL)
+        site.wait_event(who + r"#2 journal size \d+")
+    sizes = set(re.findall(r"journal size (\d+)", site.events()))
+    check(sizes == {str(1 << 30)}, "sizes are %s" % sizes)
+    # Each reload says what waits, and that it keeps its value.
+    check(site.log().count("Journal_Size: restart needed") == 2 and
+          site.log().count("keeps its value until then") == 2, "not told")
+    site.write_conf(listen)
+    site.signal(signal.SIGHUP)
+    site.wait_event("console/0#1 reconfigured generation 4")
+    check(site.log().count("restart needed") == 2, "told of nothing")
+
+
 def case_term_drains_in_order(site):
     site.start()
     pids = site.all_pids()
