@@ -84,6 +84,14 @@ last_sign(struct supervisor *s, const struct child *c)
 	return EC_MAX(beat, c->proc.since_us);
 }
 
+uint64_t
+scoreboard_mon_silent_us(struct supervisor *s, const struct child *c)
+{
+	uint64_t now = clock_mono_us(), sign = last_sign(s, c);
+
+	return now > sign ? now - sign : 0;
+}
+
 static void
 abort_it(struct supervisor *s, struct child *c, uint64_t silent_us)
 {
@@ -108,16 +116,16 @@ abort_it(struct supervisor *s, struct child *c, uint64_t silent_us)
 static void
 check(struct supervisor *s, struct child *c, uint64_t limit_us)
 {
-	uint64_t now = clock_mono_us(), sign;
+	uint64_t silent;
 
 	if (c->proc.state == PROCESS_STARTING) {
 		limit_us *= START_PATIENCE;
 	} else if (c->proc.state != PROCESS_READY) {
 		return;		/* those that leave have a deadline */
 	}
-	sign = last_sign(s, c);
-	if (now > sign && now - sign > limit_us) {
-		abort_it(s, c, now - sign);
+	silent = scoreboard_mon_silent_us(s, c);
+	if (silent > limit_us) {
+		abort_it(s, c, silent);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "common/base/fdio.h"
 #include "common/base/log.h"
 #include "common/base/proctitle.h"
+#include "supervisor/neighbours.h"
 #include "supervisor/notify.h"
 #include "supervisor/pidfile.h"
 #include "supervisor/places.h"
@@ -54,31 +55,6 @@ supervisor_changed(struct supervisor *s, struct child *c)
 }
 
 static void
-adopt(struct supervisor *s)
-{
-	struct adoption_order orders[SCORE_PER_ROLE];
-	unsigned n = s->n_children[ROLE_LISTENER], count;
-	bool ready[SCORE_PER_ROLE];
-
-	for (unsigned i = 0; i < n; i++) {
-		const struct child *c = &s->children[ROLE_LISTENER][i];
-
-		ready[i] = c->proc.state == PROCESS_READY &&
-		    ipc_link_is_up(&c->link);
-	}
-	count = adoption_step(&s->adoption, ready, n, orders);
-	for (unsigned i = 0; i < count; i++) {
-		struct ipc_link *k =
-		    &s->children[ROLE_LISTENER][orders[i].to].link;
-		struct buf *b = ipc_begin(k, IPC_SUP_ADOPT);
-
-		wire_put_u16(b, (uint16_t)orders[i].slot);
-		wire_put_u8(b, orders[i].on);
-		ipc_end(k);
-	}
-}
-
-static void
 started(struct supervisor *s)
 {
 	struct child *c = NULL;
@@ -111,7 +87,7 @@ on_turn_end(void *arg)
 		started(s);
 	}
 	if (s->phase == PHASE_RUN) {
-		adopt(s);
+		neighbours_changed(s);
 	}
 	if (s->phase == PHASE_STOP) {
 		stop_supervisor_progress(s);
@@ -356,5 +332,6 @@ start_supervisor(struct supervisor *s, struct error *err_out)
 	say_not_root(s);
 	start_workers(s);
 	scoreboard_mon_start(s);
+	neighbours_start(s);
 	return 0;
 }

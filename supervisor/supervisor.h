@@ -36,7 +36,7 @@ struct supervisor {
 	struct loop *loop;
 	struct ipc_hub hub;
 	struct loop_hook turn;
-	struct loop_timer watch;
+	struct loop_timer watch, look;
 	enum phase phase;
 	unsigned stop_group;
 	bool changed;		/* some worker changed its state this turn */

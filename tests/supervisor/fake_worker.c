@@ -9,6 +9,7 @@
  *	FAKE_HANG=deliverer/0			first incarnation: no heartbeat
  *	FAKE_STUBBORN=listener/0		does not leave when asked
  *	FAKE_ACCUSE=deliverer/0			its first spooler link is bad
+ *	FAKE_SESSIONS=listener/0:500		first incarnation: claims so many
  *	FAKE_ASK=0..2				the console's SUP_REQUEST
  *
  * The role is the name it was installed under.
@@ -297,6 +298,10 @@ title(struct worker *w, char *out, size_t size)
 {
 	if (told("FAKE_HANG") != NULL && worker_incarnation(w) == 1) {
 		hang();
+	}
+	if (told("FAKE_SESSIONS") != NULL && worker_incarnation(w) == 1) {
+		score_set(worker_score(w), SCORE_L_SESSIONS,
+		    strtoul(told("FAKE_SESSIONS"), NULL, 10));
 	}
 	snprintf(out, size, "incarnation %u", worker_incarnation(w));
 }

@@ -285,6 +285,29 @@ def case_repeated_deaths_back_off_and_slots_are_adopted(site):
         "^listener/1#1 adopt slot 0 (.)$", site.events(), re.M)[-1] == "0")
 
 
+def case_a_silent_listener_s_slot_is_served(site):
+    site.start()
+    stopped = site.worker("listener/0")
+    os.kill(stopped, signal.SIGSTOP)
+    # Long before the watchdog (60 s).
+    site.wait_event("listener/1#1 adopt slot 0 1")
+    for _ in range(20):
+        check(greeting(site.port).startswith("220 listener/1"), "unserved")
+    os.kill(stopped, signal.SIGCONT)
+    site.wait_event("listener/1#1 adopt slot 0 0")
+    check("#2 started" not in site.events(), "it was restarted")
+
+
+def case_a_busier_listener_s_slot_is_shared(site):
+    site.start(FAKE_SESSIONS="listener/1:500")
+    site.wait_event("listener/0#1 adopt slot 1 1")
+    # The next one has none, and so needs no help.
+    os.kill(site.worker("listener/1"), signal.SIGKILL)
+    site.worker("listener/1", 2)
+    site.wait_event("listener/0#1 adopt slot 1 0")
+    check("listener/1#2 adopt" not in site.events(), "the wrong one helps")
+
+
 def case_watchdog(site):
     site.start(FAKE_HANG="deliverer/1")
     pid = site.worker("deliverer/1")
