@@ -142,6 +142,9 @@ set_signals(sigset_t *set)
 	    SIGTERM, SIGCHLD };
 
 	signal(SIGPIPE, SIG_IGN);
+	/* Ignored by whoever started us, the kernel would reap our workers
+	 * itself and tell us nothing. */
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(set);
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
 		sigaddset(set, ours[i]);

@@ -67,6 +67,7 @@ class Site:
         self.port = free_port()
         self.extra = extra
         self.workers = workers
+        self.inherit = None     # called in the supervisor before its exec
         os.makedirs(self.path("sbin"))
         os.makedirs(self.path("libexec/ecelerity"))
         shutil.copy(os.path.join(BUILD, "supervisor/ecelerity"),
@@ -122,7 +123,8 @@ class Site:
         self.proc = subprocess.Popen(
             self.command("-d"), env=self.env(**env),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=open(self.err, "a"), start_new_session=True)
+            stderr=open(self.err, "a"), start_new_session=True,
+            preexec_fn=self.inherit)
 
     def run(self, *more, **env):
         """To its end, with what it said."""
@@ -306,6 +308,21 @@ def case_a_busier_listener_s_slot_is_shared(site):
     site.worker("listener/1", 2)
     site.wait_event("listener/0#1 adopt slot 1 0")
     check("listener/1#2 adopt" not in site.events(), "the wrong one helps")
+
+
+def case_ignored_signals_of_the_caller(site):
+    """nohup and some cron daemons leave signals ignored over exec."""
+    def ignore():
+        for signo in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(signo, signal.SIG_IGN)
+    site.inherit = ignore
+    site.start()
+    os.kill(site.worker("listener/0"), signal.SIGKILL)
+    site.worker("listener/0", 2)
+    site.signal(signal.SIGHUP)
+    site.wait_event("console/0#1 reconfigured generation 2")
+    site.signal(signal.SIGTERM)
+    check(site.wait_exit() == 0, "exit code")
 
 
 def case_watchdog(site):
