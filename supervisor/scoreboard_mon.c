@@ -87,7 +87,8 @@ last_sign(struct supervisor *s, const struct child *c)
 uint64_t
 scoreboard_mon_silent_us(struct supervisor *s, const struct child *c)
 {
-	uint64_t now = clock_mono_us(), sign = last_sign(s, c);
+	uint64_t now = clock_mono_us();
+	uint64_t sign = EC_MAX(last_sign(s, c), s->watched_since_us);
 
 	return now > sign ? now - sign : 0;
 }
@@ -129,25 +130,41 @@ check(struct supervisor *s, struct child *c, uint64_t limit_us)
 	}
 }
 
+/* We were late ourselves: the machine stood still (a paused virtual machine, a
+ * frozen cgroup), or we did.  Silence of that time says nothing of anybody. */
+static void
+forgive_lateness(struct supervisor *s, uint64_t limit_us)
+{
+	uint64_t now = clock_mono_us();
+
+	if (now > s->round_due_us + limit_us / 4) {
+		s->watched_since_us = now;
+	}
+}
+
 static void
 on_round(void *arg)
 {
 	struct supervisor *s = arg;
 	uint64_t limit = config_us(s->conf.cfg, NULL, OPT_WATCHDOG_INTERVAL);
+	uint64_t next = limit == 0 ? ROUND_MAX_US :
+	    EC_MAX(EC_MIN(limit / 4, (uint64_t)ROUND_MAX_US),
+	    (uint64_t)ROUND_MIN_US);
 	struct child *c = NULL;
 
+	forgive_lateness(s, limit);
 	while (limit > 0 && (c = supervisor_next_child(s, c)) != NULL) {
 		check(s, c, limit);
 	}
 	scoreboard_mon_title(s);
-	loop_timer_set(&s->watch, limit == 0 ? ROUND_MAX_US :
-	    EC_MAX(EC_MIN(limit / 4, (uint64_t)ROUND_MAX_US),
-	    (uint64_t)ROUND_MIN_US));
+	s->round_due_us = clock_mono_us() + next;
+	loop_timer_set(&s->watch, next);
 }
 
 void
 scoreboard_mon_start(struct supervisor *s)
 {
 	loop_timer_init(&s->watch, s->loop, on_round, s);
+	s->round_due_us = clock_mono_us();
 	on_round(s);
 }

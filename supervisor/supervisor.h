@@ -37,6 +37,8 @@ struct supervisor {
 	struct ipc_hub hub;
 	struct loop_hook turn;
 	struct loop_timer watch, look;
+	uint64_t round_due_us;	/* of the watch */
+	uint64_t watched_since_us;	/* silence before it does not count */
 	enum phase phase;
 	unsigned stop_group;
 	bool changed;		/* some worker changed its state this turn */

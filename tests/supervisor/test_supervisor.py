@@ -344,6 +344,29 @@ def case_watchdog(site):
             check("%s#2 " % who not in site.events(), who + " was killed too")
 
 
+def case_a_frozen_machine_aborts_nobody(site):
+    """A paused virtual machine or cgroup: all stand still, and go on."""
+    site.start()
+    pids = site.all_pids()
+    os.kill(site.proc.pid, signal.SIGSTOP)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    frozen = time.monotonic()
+    wait("time to pass", lambda: time.monotonic() - frozen > 4)
+    site.signal(signal.SIGHUP)
+    os.kill(site.proc.pid, signal.SIGCONT)
+    site.wait_log("generation 2")       # it went on before they do
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    for who in ALL:
+        site.wait_event("%s#1 reconfigured generation 2" % who)
+    check("no heartbeat" not in site.log(), "somebody was aborted")
+    # The watch goes on: one that hangs now is ended.
+    os.kill(site.worker("resolver/0"), signal.SIGSTOP)
+    site.worker("resolver/0", 2)
+    check(site.log().count("no heartbeat") == 1, "others were aborted")
+
+
 def case_cannot_start_by_configuration(site):
     r = site.run("-d", FAKE_REFUSE="spooler/0:78:SpoolBase is on the moon")
     check(r.returncode == 78, "exit code %d" % r.returncode)
@@ -796,6 +819,7 @@ def case_a_missing_user_tells_how_to_make_it(site):
 
 
 EXTRA = {"case_as_root_with_users": "Watchdog_Interval = 2.5\n",
+         "case_a_frozen_machine_aborts_nobody": "Watchdog_Interval = 2.5\n",
          "case_watchdog": "Watchdog_Interval = 2.5\n"}
 
 
