@@ -137,7 +137,8 @@ forgive_lateness(struct supervisor *s, uint64_t limit_us)
 {
 	uint64_t now = clock_mono_us();
 
-	if (now > s->round_due_us + limit_us / 4) {
+	if (now > s->round_due_us +
+	    (limit_us == 0 ? ROUND_MAX_US : limit_us / 4)) {
 		s->watched_since_us = now;
 	}
 }

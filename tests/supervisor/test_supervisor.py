@@ -363,7 +363,7 @@ def case_a_frozen_machine_aborts_nobody(site):
     check("no heartbeat" not in site.log(), "somebody was aborted")
     # The watch goes on: one that hangs now is ended.
     os.kill(site.worker("resolver/0"), signal.SIGSTOP)
-    site.worker("resolver/0", 2)
+    site.wait_log(r"resolver/0 \(pid \d+\): no heartbeat")
     check(site.log().count("no heartbeat") == 1, "others were aborted")
 
 
