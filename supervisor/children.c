@@ -90,8 +90,8 @@ on_down(void *arg, struct ipc_link *k, const char *reason)
 	    strcmp(reason, strerror(ECONNRESET)) == 0;
 
 	if (!closed) {
-		log_error("%s sent what it may not (%s): killing it", c->name,
-		    reason);
+		log_error("the control link of %s failed (%s): killing it",
+		    c->name, reason);
 	}
 	ipc_link_close(k);
 	if (c->pid != 0) {

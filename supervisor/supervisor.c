@@ -250,6 +250,8 @@ open_all(struct supervisor *s, struct error *err_out)
 {
 	struct listen_socks none = { 0 };
 
+	privileges_lift_files((uint64_t)config_int(s->conf.cfg, NULL,
+	    OPT_SERVER_MAX_FILE_DESCRIPTORS));
 	if (spawn_find_libexec(s->libexec, sizeof s->libexec, err_out) < 0 ||
 	    tables_create(&s->tables, err_out) < 0 ||
 	    ipc_pair(s->log_fds, err_out) < 0 ||
@@ -257,8 +259,6 @@ open_all(struct supervisor *s, struct error *err_out)
 	    s->n_children[ROLE_LISTENER], err_out) < 0) {
 		return -1;
 	}
-	privileges_lift_files((uint64_t)config_int(s->conf.cfg, NULL,
-	    OPT_SERVER_MAX_FILE_DESCRIPTORS));
 	return privileges_reduce(s->as_root, err_out);
 }
 
