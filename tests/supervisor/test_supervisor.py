@@ -325,6 +325,33 @@ def case_ignored_signals_of_the_caller(site):
     check(site.wait_exit() == 0, "exit code")
 
 
+def case_a_worker_without_its_links_is_started_again(site):
+    """The supervisor has descriptors left for a worker, none for its links."""
+    site.start()
+    links = re.findall("^resolver/0#1 link ", site.events(), re.M)
+    check(len(links) == 3, "there were %d links" % len(links))
+    pid = site.proc.pid
+    n = len(os.listdir("/proc/%d/fd" % pid))
+    check(max(int(f) for f in os.listdir("/proc/%d/fd" % pid)) <= n, "holes")
+    with open("/proc/%d/limits" % pid) as f:
+        soft, hard = re.search(r"Max open files +(\d+) +(\d+)",
+                               f.read()).groups()
+    as_it = site.command()
+    as_it = as_it[:as_it.index(site.path("sbin/ecelerity"))]
+
+    def limit(number):
+        subprocess.run(as_it + ["prlimit", "--pid=%d" % pid,
+                                "--nofile=%s:%s" % (number, hard)],
+                       check=True)
+    limit(n + 1)
+    os.kill(site.worker("resolver/0"), signal.SIGKILL)
+    site.wait_log("ERROR: supervisor: .* get no link: .*Too many open files")
+    limit(soft)
+    for peer in PEERS["resolver"]:
+        site.wait_event(r"resolver/0#([3-9]|\d\d+) link %s#1" % peer)
+    wait("all is well", lambda: title(pid) == "ecelerity: supervisor 8 workers")
+
+
 def case_watchdog(site):
     site.start(FAKE_HANG="deliverer/1")
     pid = site.worker("deliverer/1")
