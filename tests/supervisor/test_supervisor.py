@@ -467,6 +467,27 @@ def case_daemon(site):
     check("NOTICE: supervisor: stopped" in text, text)
 
 
+def case_a_caller_without_stdio(site):
+    """0, 1 and 2 are closed: nothing of ours gets these numbers."""
+    def shut():
+        for fd in range(3):
+            os.close(fd)
+    p = subprocess.Popen(site.command(), env=site.env(), preexec_fn=shut)
+    check(p.wait(timeout=60) == 0, "exit code %d" % p.returncode)
+    with open(site.path("run/ecelerity.pid")) as f:
+        pid = int(f.read())
+    try:
+        check("leaked" not in site.events(), "a stray descriptor")
+        second = site.run()
+        check("already running as pid %d" % pid in second.stderr,
+              "the lock is lost: " + second.stderr)
+        os.kill(site.worker("spooler/0"), signal.SIGKILL)
+        site.worker("spooler/0", 2)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    wait("end", lambda: not alive(pid))
+
+
 def case_port_in_use(site):
     with socket.socket() as s:
         s.bind(("127.0.0.1", site.port))
