@@ -9,7 +9,8 @@
 #include "supervisor/trace_file.h"
 
 #define ROUND_MAX_US 1000000u
-#define ROUND_MIN_US 50000u
+/* Heartbeats come each second: whoever is given less is silent at once. */
+#define LIMIT_MIN_US 2000000u
 /* A spooler may read a long journal before its loop turns. */
 #define START_PATIENCE 10u
 
@@ -148,11 +149,13 @@ on_round(void *arg)
 {
 	struct supervisor *s = arg;
 	uint64_t limit = config_us(s->conf.cfg, NULL, OPT_WATCHDOG_INTERVAL);
-	uint64_t next = limit == 0 ? ROUND_MAX_US :
-	    EC_MAX(EC_MIN(limit / 4, (uint64_t)ROUND_MAX_US),
-	    (uint64_t)ROUND_MIN_US);
+	uint64_t next = ROUND_MAX_US;
 	struct child *c = NULL;
 
+	if (limit > 0) {
+		limit = EC_MAX(limit, (uint64_t)LIMIT_MIN_US);
+		next = EC_MIN(limit / 4, next);
+	}
 	forgive_lateness(s, limit);
 	while (limit > 0 && (c = supervisor_next_child(s, c)) != NULL) {
 		check(s, c, limit);

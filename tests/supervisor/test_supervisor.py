@@ -394,6 +394,15 @@ def case_a_frozen_machine_aborts_nobody(site):
     check(site.log().count("no heartbeat") == 1, "others were aborted")
 
 
+def case_an_interval_below_the_heartbeat_aborts_nobody(site):
+    site.start()
+    begun = time.monotonic()
+    wait("some intervals", lambda: time.monotonic() - begun > 1.5)
+    check("no heartbeat" not in site.log(), "workers were aborted")
+    os.kill(site.worker("resolver/0"), signal.SIGSTOP)
+    site.wait_log(r"resolver/0 \(pid \d+\): no heartbeat")
+
+
 def case_cannot_start_by_configuration(site):
     r = site.run("-d", FAKE_REFUSE="spooler/0:78:SpoolBase is on the moon")
     check(r.returncode == 78, "exit code %d" % r.returncode)
@@ -868,6 +877,8 @@ def case_a_missing_user_tells_how_to_make_it(site):
 
 EXTRA = {"case_as_root_with_users": "Watchdog_Interval = 2.5\n",
          "case_a_frozen_machine_aborts_nobody": "Watchdog_Interval = 2.5\n",
+         "case_an_interval_below_the_heartbeat_aborts_nobody":
+         "Watchdog_Interval = 0.3\n",
          "case_watchdog": "Watchdog_Interval = 2.5\n"}
 
 
