@@ -11,10 +11,15 @@
 
 #define LOOK_US 1000000u
 
+/* By its own word too: somebody may have sent it a SIGTERM. */
 static bool
 is_ready(const struct child *c)
 {
-	return c->proc.state == PROCESS_READY && ipc_link_is_up(&c->link);
+	const struct score_slot *slot =
+	    &c->sup->tables.scoreboard->slot[c->role][c->index];
+
+	return c->proc.state == PROCESS_READY && ipc_link_is_up(&c->link) &&
+	    atomic_load(&slot->state) != SCORE_DRAINING;
 }
 
 void

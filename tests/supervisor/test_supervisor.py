@@ -300,6 +300,16 @@ def case_a_silent_listener_s_slot_is_served(site):
     check("#2 started" not in site.events(), "it was restarted")
 
 
+def case_a_listener_that_leaves_by_itself_is_helped(site):
+    """kill -TERM of one: it drains, and that takes its time."""
+    site.start(FAKE_STUBBORN="listener/0")
+    os.kill(site.worker("listener/0"), signal.SIGTERM)
+    site.wait_event("listener/0#1 drain")
+    site.wait_event("listener/1#1 adopt slot 0 1")
+    os.kill(site.worker("listener/0"), signal.SIGKILL)
+    site.wait_event("listener/1#1 adopt slot 0 0")
+
+
 def case_a_busier_listener_s_slot_is_shared(site):
     site.start(FAKE_SESSIONS="listener/1:500")
     site.wait_event("listener/0#1 adopt slot 1 1")
