@@ -6,7 +6,7 @@
  *
  * Deaths are tallied: the first restart is immediate, the next waits 0.1 s,
  * each further one twice as long up to 10 s.  How long the dead one had been
- * ready tells a crash loop from bad luck: after a quarter of a second of work
+ * ready tells a crash loop from bad luck: after a tenth of a second of work
  * the wait is at most 1 s, and 5 s of work forget all deaths before.
  * It gives up only on a worker that was never ready since the supervisor
  * started: with exit code 78 (configuration) at once, else after
@@ -24,7 +24,7 @@
 #define PROCESS_BACKOFF_FIRST_US 100000u
 #define PROCESS_BACKOFF_MAX_US 10000000u
 #define PROCESS_BACKOFF_WORKED_US 1000000u	/* at most, after... */
-#define PROCESS_WORKED_US 250000u	/* ...so long from SUP_READY to death */
+#define PROCESS_WORKED_US 100000u	/* ...so long from SUP_READY to death */
 #define PROCESS_HEALTHY_US 5000000u	/* the same: no wait */
 #define PROCESS_DRAIN_US 30000000u	/* then SIGKILL */
 #define PROCESS_LAST_WORD_US 5000000u	/* from SIGABRT to SIGKILL */
