@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "common/base/fdio.h"
 #include "common/base/log.h"
 
 #define ACCEPTS_PER_TURN 64
@@ -127,6 +128,10 @@ endpoint_add(struct listener *l, struct ipc_msg *m)
 		}
 		return;
 	}
+	if (l->draining) {
+		close(fd);
+		return;
+	}
 	e = xcalloc(1, sizeof *e);
 	e->l = l;
 	e->fd = fd;
@@ -141,6 +146,15 @@ endpoint_add(struct listener *l, struct ipc_msg *m)
 
 /* Sessions that came by it stay, under the settings they have; so it stays in
  * the list, and never points into a configuration that is gone. */
+static void
+shut(struct endpoint *e)
+{
+	loop_fd_stop(&e->watch);
+	e->watched = false;
+	fdio_close(&e->fd);
+	endpoint_put(e);
+}
+
 void
 endpoint_gone(struct listener *l, struct ipc_msg *m)
 {
@@ -150,15 +164,28 @@ endpoint_gone(struct listener *l, struct ipc_msg *m)
 	list_each(n, tmp, &l->endpoints) {
 		struct endpoint *e = list_entry(n, struct endpoint, link);
 
-		if (e->fd < 0 || !slice_eq(scope, slice_of(e->scope)) ||
-		    !slice_eq(listen, slice_of(e->listen))) {
-			continue;
+		if (e->fd >= 0 && slice_eq(scope, slice_of(e->scope)) &&
+		    slice_eq(listen, slice_of(e->listen))) {
+			shut(e);
 		}
-		loop_fd_stop(&e->watch);
-		e->watched = false;
-		close(e->fd);
-		e->fd = -1;
-		endpoint_put(e);
+	}
+}
+
+/* Who waits there already is taken, for a word of farewell instead of a reset.
+ * Left open, the sockets would go on gathering clients for nobody while the
+ * last session ends, and after the supervisor's death hold the port. */
+void
+endpoint_drain(struct listener *l)
+{
+	list_each(n, tmp, &l->endpoints) {
+		struct endpoint *e = list_entry(n, struct endpoint, link);
+
+		if (e->watched) {
+			on_accept(e, LOOP_READ);
+		}
+		if (e->fd >= 0) {
+			shut(e);
+		}
 	}
 }
 

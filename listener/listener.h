@@ -164,6 +164,8 @@ void endpoint_adopt(struct listener *l, struct ipc_msg *m);
 /* Watches what is ours now: own slot and adopted ones, while we may accept. */
 void endpoint_update(struct listener *l);
 void endpoint_reconfigure(struct listener *l);
+/* Accepts what waits, then closes all: we are leaving. */
+void endpoint_drain(struct listener *l);
 /* A session less; one that was taken away goes with its last. */
 void endpoint_put(struct endpoint *e);
 /* Descriptors are there again, maybe. */

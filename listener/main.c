@@ -120,7 +120,7 @@ drain(struct worker *w)
 	struct listener *l = worker_ctx(w);
 
 	l->draining = true;
-	endpoint_update(l);
+	endpoint_drain(l);
 	session_drain(l);
 	check_drained(l);
 }

@@ -90,8 +90,8 @@ on_down(void *arg, struct ipc_link *k, const char *reason)
 	    strcmp(reason, strerror(ECONNRESET)) == 0;
 
 	if (!closed) {
-		log_error("%s sent what it may not (%s): killing it", c->name,
-		    reason);
+		log_error("the control link of %s failed (%s): killing it",
+		    c->name, reason);
 	}
 	ipc_link_close(k);
 	if (c->pid != 0) {
@@ -116,8 +116,8 @@ child_send_config(struct child *c)
 }
 
 /* Configuration first: the worker starts with it.  Then what it serves, then
- * whom it talks to. */
-static void
+ * whom it talks to; false if it cannot talk to all of them. */
+static bool
 send_all(struct child *c)
 {
 	struct supervisor *s = c->sup;
@@ -126,7 +126,7 @@ send_all(struct child *c)
 	for (size_t i = 0; c->role == ROLE_LISTENER && i < s->socks.n; i++) {
 		listen_socks_send(&s->socks, &s->socks.addr[i], &c->link);
 	}
-	links_connect(s, c);
+	return links_connect(s, c);
 }
 
 /* The process and its control link; false with a word in the log. */
@@ -176,7 +176,12 @@ start(struct child *c)
 	}
 	log_info("%s started, pid %ld", c->name, (long)c->pid);
 	child_event(c, PROCESS_E_SPAWNED, 0);
-	send_all(c);
+	if (!send_all(c)) {
+		/* Nobody would link the two later: another try. */
+		slice_copy(c->sentence, sizeof c->sentence,
+		    SLICE("no descriptors for its links"));
+		child_event(c, PROCESS_E_BAD, 0);
+	}
 }
 
 static void

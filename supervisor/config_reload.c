@@ -6,24 +6,25 @@
 #include "common/base/log.h"
 #include "common/base/shm.h"
 
+/* Its text, or with started the mixture, as sealed memory; -1 with a line. */
 static int
-freeze(const struct config *cfg, struct buf *text_out)
+freeze(const struct config *cfg, const struct config *started,
+    struct buf *bytes, struct buf *text_out)
 {
 	struct error err = { 0 };
-	struct buf b;
-	int fd = -1;
+	bool fits = started == NULL ? config_freeze(cfg, bytes) :
+	    config_freeze_running(cfg, started, bytes);
+	int fd;
 
-	buf_init(&b, CONFIG_MAX_TOTAL);
-	if (!config_freeze(cfg, &b)) {
+	if (!fits) {
 		buf_printf(text_out, "the configuration is larger than %u "
 		    "bytes\n", CONFIG_MAX_TOTAL);
-	} else {
-		fd = shm_from_bytes("ecelerity-config", buf_slice(&b), &err);
-		if (fd < 0) {
-			buf_printf(text_out, "%s\n", err.text);
-		}
+		return -1;
 	}
-	buf_fini(&b);
+	fd = shm_from_bytes("ecelerity-config", buf_slice(bytes), &err);
+	if (fd < 0) {
+		buf_printf(text_out, "%s\n", err.text);
+	}
 	return fd;
 }
 
@@ -33,9 +34,11 @@ generation_load(struct generation *g, const char *path, uint32_t number,
 {
 	struct config_report rep;
 	struct config *cfg;
+	struct buf bytes;
 	int fd = -1;
 
 	config_report_init(&rep);
+	buf_init(&bytes, CONFIG_MAX_TOTAL);
 	cfg = config_load(path, &rep);
 	if (cfg == NULL) {
 		buf_add(text_out, buf_slice(&rep.errors));
@@ -43,8 +46,9 @@ generation_load(struct generation *g, const char *path, uint32_t number,
 	buf_add(text_out, buf_slice(&rep.warnings));
 	config_report_fini(&rep);
 	if (cfg != NULL) {
-		fd = freeze(cfg, text_out);
+		fd = freeze(cfg, NULL, &bytes, text_out);
 	}
+	buf_fini(&bytes);
 	if (fd < 0) {
 		config_destroy(&cfg);
 		return false;
@@ -60,11 +64,48 @@ generation_fini(struct generation *g)
 	fdio_close(&g->fd);
 }
 
-void
-generation_warn_restart(const struct generation *old_g,
-    const struct generation *new_g, struct buf *text_out)
+/* What the bytes say, which is what workers will read. */
+static struct config *
+parse_again(struct slice bytes, struct buf *text_out)
 {
-	config_diff_restart(old_g->cfg, new_g->cfg, text_out);
+	struct config_report rep;
+	struct config *cfg;
+
+	config_report_init(&rep);
+	cfg = config_parse(bytes, "configuration", &rep);
+	if (cfg == NULL) {
+		buf_add(text_out, buf_slice(&rep.errors));
+	}
+	config_report_fini(&rep);
+	return cfg;
+}
+
+bool
+generation_keep(struct generation *g, const struct config *started,
+    struct buf *text_out)
+{
+	struct config *cfg = NULL;
+	struct buf bytes;
+	int fd = -1;
+
+	if (config_diff_restart(started, g->cfg, text_out) == 0) {
+		return true;
+	}
+	buf_puts(text_out, "what needs a restart keeps its value until "
+	    "then, in new worker processes too\n");
+	buf_init(&bytes, CONFIG_MAX_TOTAL);
+	fd = freeze(g->cfg, started, &bytes, text_out);
+	if (fd >= 0) {
+		cfg = parse_again(buf_slice(&bytes), text_out);
+	}
+	buf_fini(&bytes);
+	if (cfg == NULL) {
+		fdio_close(&fd);
+		return false;
+	}
+	generation_fini(g);
+	*g = (struct generation){ cfg, fd, g->number };
+	return true;
 }
 
 int

@@ -23,9 +23,12 @@ struct generation {
 bool generation_load(struct generation *g, const char *path, uint32_t number,
 	struct buf *text_out);
 void generation_fini(struct generation *g);
-/* Appends a warning for each setting that holds from the next start only. */
-void generation_warn_restart(const struct generation *old_g,
-	const struct generation *new_g, struct buf *text_out);
+/* Settings that a start fixes (the RESTART options) get back the value that
+ * all processes were started with, so that none which is started again later
+ * differs from its neighbours.  text_out names those that wait for a restart.
+ * False: *g is unchanged. */
+bool generation_keep(struct generation *g, const struct config *started,
+	struct buf *text_out);
 
 /* Log_Level as the log knows it. */
 int generation_log_level(const struct generation *g);

@@ -45,7 +45,7 @@ send_end(struct child *to, const struct child *peer, int fd)
 	buf_fini(&b);
 }
 
-static void
+static bool
 connect_two(struct child *a, struct child *b)
 {
 	struct error err = { 0 };
@@ -54,18 +54,19 @@ connect_two(struct child *a, struct child *b)
 	if (ipc_pair(fds, &err) < 0) {
 		log_error("%s and %s get no link: %s", a->name, b->name,
 		    err.text);
-		return;
+		return false;
 	}
 	send_end(a, b, fds[0]);
 	send_end(b, a, fds[1]);
 	close(fds[0]);
 	close(fds[1]);
+	return true;
 }
 
-/* Calls fn for each peer of c that can be talked to. */
-static void
+/* Calls fn for each peer of c that can be talked to, until one fails. */
+static bool
 each_peer(struct supervisor *sup, struct child *c,
-    void (*fn)(struct child *c, struct child *peer))
+    bool (*fn)(struct child *c, struct child *peer))
 {
 	for (unsigned r = 0; r < ROLE_COUNT; r++) {
 		if (!links_are_peers(c->role, r)) {
@@ -74,24 +75,27 @@ each_peer(struct supervisor *sup, struct child *c,
 		for (unsigned i = 0; i < sup->n_children[r]; i++) {
 			struct child *p = &sup->children[r][i];
 
-			if (p->pid != 0 && ipc_link_is_up(&p->link)) {
-				fn(c, p);
+			if (p->pid != 0 && ipc_link_is_up(&p->link) &&
+			    !fn(c, p)) {
+				return false;
 			}
 		}
 	}
+	return true;
 }
 
-void
+bool
 links_connect(struct supervisor *sup, struct child *c)
 {
-	each_peer(sup, c, connect_two);
+	return each_peer(sup, c, connect_two);
 }
 
-static void
+static bool
 tell_dead(struct child *c, struct child *peer)
 {
 	put_who(ipc_begin(&peer->link, IPC_SUP_PEER_DEAD), c);
 	ipc_end(&peer->link);
+	return true;
 }
 
 void

@@ -13,8 +13,9 @@
 /* Do processes of these roles have a link?  Symmetric. */
 bool links_are_peers(unsigned a, unsigned b);
 /* Fresh pairs between a worker that was just started and all of its peers
- * that run. */
-void links_connect(struct supervisor *sup, struct child *c);
+ * that run.  False, and a word in the log, if there was none to be had: without
+ * all of its links it is of no use. */
+bool links_connect(struct supervisor *sup, struct child *c);
 /* SUP_PEER_DEAD to all peers: it is reaped and does nothing any more. */
 void links_tell_dead(struct supervisor *sup, const struct child *c);
 /* A worker says that its peer broke the rules. */

@@ -3,7 +3,8 @@ noinst_LIBRARIES += %D%/libsupervisor.a
 supervisor_libsupervisor_a_SOURCES = \
 	%D%/process_table.c %D%/process_table.h %D%/children.c %D%/children.h \
 	%D%/spawn.c %D%/spawn.h %D%/links.c %D%/links.h \
-	%D%/adoption.c %D%/adoption.h %D%/listen_socks.c %D%/listen_socks.h \
+	%D%/adoption.c %D%/adoption.h \
+	%D%/neighbours.c %D%/neighbours.h %D%/listen_socks.c %D%/listen_socks.h \
 	%D%/port_holder.c %D%/port_holder.h \
 	%D%/config_reload.c %D%/config_reload.h \
 	%D%/scoreboard_mon.c %D%/scoreboard_mon.h \

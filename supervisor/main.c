@@ -2,11 +2,13 @@
 /* sbin/ecelerity: options, signals, start and end of the supervisor. */
 #include "supervisor/supervisor.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "common/base/fdio.h"
 #include "common/base/log.h"
 #include "common/base/proctitle.h"
 #include "supervisor/notify.h"
@@ -142,6 +144,9 @@ set_signals(sigset_t *set)
 	    SIGTERM, SIGCHLD };
 
 	signal(SIGPIPE, SIG_IGN);
+	/* Ignored by whoever started us, the kernel would reap our workers
+	 * itself and tell us nothing. */
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(set);
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
 		sigaddset(set, ours[i]);
@@ -167,6 +172,19 @@ print_unread_log(void)
 	}
 }
 
+/* A caller may have closed some of 0, 1 and 2; what we open would then get such
+ * a number, and be replaced where these are set for us and for workers. */
+static void
+fill_stdio(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	fdio_close(&fd);
+}
+
 /* Does not come back. */
 static void
 finish(int exit_code, const char *words)
@@ -187,6 +205,7 @@ main(int argc, char **argv)
 	sigset_t set;
 	int code;
 
+	fill_stdio();
 	proctitle_init(argc, argv);
 	read_options(&o, argc, argv);
 	log_init("supervisor", -1, EC_NOTICE, true);

@@ -11,12 +11,22 @@ privileges_lift_files(uint64_t max_fds)
 {
 	struct rlimit r;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 &&
-	    r.rlim_max != RLIM_INFINITY && r.rlim_max < max_fds) {
-		r.rlim_max = (rlim_t)max_fds;
-		/* Refused without privilege: workers take what there is. */
-		setrlimit(RLIMIT_NOFILE, &r);
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0) {
+		return;
 	}
+	if (r.rlim_max != RLIM_INFINITY && r.rlim_max < max_fds) {
+		struct rlimit more = { r.rlim_cur, (rlim_t)max_fds };
+
+		/* Refused without privilege: workers take what there is. */
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0) {
+			r = more;
+		}
+	}
+	/* Ours: a socket a listener and address, and as many on their way to
+	 * each listener; a soft limit of 1024 is little for many cores. */
+	r.rlim_cur = r.rlim_max == RLIM_INFINITY ? (rlim_t)max_fds :
+	    EC_MIN(r.rlim_max, (rlim_t)max_fds);
+	setrlimit(RLIMIT_NOFILE, &r);
 }
 
 /* SETPCAP: a worker empties its bounding set.  SYS_PTRACE: trace files of

@@ -12,8 +12,9 @@
 #include "common/base/error.h"
 
 int privileges_reduce(bool as_root, struct error *err_out);
-/* Lets workers raise their descriptors that far: root may lift the hard
- * limit, and loses that right in privileges_reduce(). */
+/* Lets workers raise their descriptors that far, and raises ours: root may lift
+ * the hard limit, and loses that right in privileges_reduce().  Call it before
+ * sockets are bound. */
 void privileges_lift_files(uint64_t max_fds);
 
 #endif

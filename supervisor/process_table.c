@@ -84,6 +84,21 @@ cannot_start(struct process *p, const struct process_in *in)
 	return config || p->start_failures >= PROCESS_START_TRIES;
 }
 
+/* By its life's length; a try that makes no process has none. */
+static void
+forgive(struct process *p, uint64_t now_us)
+{
+	uint64_t worked = p->ready_us == 0 ? 0 : now_us - p->ready_us;
+
+	if (worked >= PROCESS_HEALTHY_US) {
+		p->backoff_us = 0;
+	} else if (worked >= PROCESS_WORKED_US) {
+		p->backoff_us = EC_MIN(p->backoff_us,
+		    (uint64_t)PROCESS_BACKOFF_WORKED_US);
+	}
+	p->ready_us = 0;
+}
+
 static struct process_out
 restart(struct process *p, uint64_t now_us)
 {
@@ -113,10 +128,7 @@ move_died(struct process *p, const struct process_in *in)
 		enter(p, PROCESS_DEAD, in->now_us);
 		return (struct process_out){ PROCESS_A_GIVE_UP, 0 };
 	}
-	if (p->ready_us != 0 &&
-	    in->now_us - p->ready_us >= PROCESS_HEALTHY_US) {
-		p->backoff_us = 0;
-	}
+	forgive(p, in->now_us);
 	return restart(p, in->now_us);
 }
 

@@ -5,7 +5,9 @@
  * timer for p->due_us (0: none).
  *
  * Deaths are tallied: the first restart is immediate, the next waits 0.1 s,
- * each further one twice as long up to 10 s; a minute of health forgets all.
+ * each further one twice as long up to 10 s.  How long the dead one had been
+ * ready tells a crash loop from bad luck: after a tenth of a second of work
+ * the wait is at most 1 s, and 5 s of work forget all deaths before.
  * It gives up only on a worker that was never ready since the supervisor
  * started: with exit code 78 (configuration) at once, else after
  * PROCESS_START_TRIES.  Everything later is tried again for ever.
@@ -21,7 +23,9 @@
 
 #define PROCESS_BACKOFF_FIRST_US 100000u
 #define PROCESS_BACKOFF_MAX_US 10000000u
-#define PROCESS_HEALTHY_US 60000000u
+#define PROCESS_BACKOFF_WORKED_US 1000000u	/* at most, after... */
+#define PROCESS_WORKED_US 100000u	/* ...so long from SUP_READY to death */
+#define PROCESS_HEALTHY_US 5000000u	/* the same: no wait */
 #define PROCESS_DRAIN_US 30000000u	/* then SIGKILL */
 #define PROCESS_LAST_WORD_US 5000000u	/* from SIGABRT to SIGKILL */
 #define PROCESS_START_TRIES 3u
@@ -59,7 +63,7 @@ struct process {
 	uint32_t start_failures;	/* before it was ever ready */
 	int failed_code;	/* what PROCESS_E_FAILED told, else 0 */
 	uint64_t since_us;	/* of the state */
-	uint64_t ready_us;	/* of the last SUP_READY, 0 if it never came */
+	uint64_t ready_us;	/* of this one's SUP_READY, 0 if it never came */
 	uint64_t backoff_us;	/* before the next restart */
 	uint64_t due_us;	/* wants a PROCESS_E_TICK then, 0: none */
 };

@@ -9,7 +9,8 @@
 #include "supervisor/trace_file.h"
 
 #define ROUND_MAX_US 1000000u
-#define ROUND_MIN_US 50000u
+/* Heartbeats come each second: whoever is given less is silent at once. */
+#define LIMIT_MIN_US 2000000u
 /* A spooler may read a long journal before its loop turns. */
 #define START_PATIENCE 10u
 
@@ -84,6 +85,15 @@ last_sign(struct supervisor *s, const struct child *c)
 	return EC_MAX(beat, c->proc.since_us);
 }
 
+uint64_t
+scoreboard_mon_silent_us(struct supervisor *s, const struct child *c)
+{
+	uint64_t now = clock_mono_us();
+	uint64_t sign = EC_MAX(last_sign(s, c), s->watched_since_us);
+
+	return now > sign ? now - sign : 0;
+}
+
 static void
 abort_it(struct supervisor *s, struct child *c, uint64_t silent_us)
 {
@@ -108,16 +118,29 @@ abort_it(struct supervisor *s, struct child *c, uint64_t silent_us)
 static void
 check(struct supervisor *s, struct child *c, uint64_t limit_us)
 {
-	uint64_t now = clock_mono_us(), sign;
+	uint64_t silent;
 
 	if (c->proc.state == PROCESS_STARTING) {
 		limit_us *= START_PATIENCE;
 	} else if (c->proc.state != PROCESS_READY) {
 		return;		/* those that leave have a deadline */
 	}
-	sign = last_sign(s, c);
-	if (now > sign && now - sign > limit_us) {
-		abort_it(s, c, now - sign);
+	silent = scoreboard_mon_silent_us(s, c);
+	if (silent > limit_us) {
+		abort_it(s, c, silent);
+	}
+}
+
+/* We were late ourselves: the machine stood still (a paused virtual machine, a
+ * frozen cgroup), or we did.  Silence of that time says nothing of anybody. */
+static void
+forgive_lateness(struct supervisor *s, uint64_t limit_us)
+{
+	uint64_t now = clock_mono_us();
+
+	if (now > s->round_due_us +
+	    (limit_us == 0 ? ROUND_MAX_US : limit_us / 4)) {
+		s->watched_since_us = now;
 	}
 }
 
@@ -126,20 +149,26 @@ on_round(void *arg)
 {
 	struct supervisor *s = arg;
 	uint64_t limit = config_us(s->conf.cfg, NULL, OPT_WATCHDOG_INTERVAL);
+	uint64_t next = ROUND_MAX_US;
 	struct child *c = NULL;
 
+	if (limit > 0) {
+		limit = EC_MAX(limit, (uint64_t)LIMIT_MIN_US);
+		next = EC_MIN(limit / 4, next);
+	}
+	forgive_lateness(s, limit);
 	while (limit > 0 && (c = supervisor_next_child(s, c)) != NULL) {
 		check(s, c, limit);
 	}
 	scoreboard_mon_title(s);
-	loop_timer_set(&s->watch, limit == 0 ? ROUND_MAX_US :
-	    EC_MAX(EC_MIN(limit / 4, (uint64_t)ROUND_MAX_US),
-	    (uint64_t)ROUND_MIN_US));
+	s->round_due_us = clock_mono_us() + next;
+	loop_timer_set(&s->watch, next);
 }
 
 void
 scoreboard_mon_start(struct supervisor *s)
 {
 	loop_timer_init(&s->watch, s->loop, on_round, s);
+	s->round_due_us = clock_mono_us();
 	on_round(s);
 }

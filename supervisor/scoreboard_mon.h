@@ -15,6 +15,8 @@
 void scoreboard_mon_start(struct supervisor *s);
 /* Mirrors one worker's state. */
 void scoreboard_mon_mirror(struct supervisor *s, const struct child *c);
+/* Since this worker's last sign of life. */
+uint64_t scoreboard_mon_silent_us(struct supervisor *s, const struct child *c);
 void scoreboard_mon_title(struct supervisor *s);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -50,13 +51,13 @@ spawn_find_libexec(char *out, size_t size, struct error *err_out)
 
 /* In the child, instead of the worker. */
 static void
-say_failed(const char *path)
+say_failed(int control, const char *what, const char *path)
 {
 	struct buf b;
 	char sentence[PATH_MAX + 200];
 	uint32_t len;
 
-	snprintf(sentence, sizeof sentence, "cannot run %s: %s", path,
+	snprintf(sentence, sizeof sentence, "cannot %s %s: %s", what, path,
 	    strerror(errno));
 	buf_init(&b, sizeof sentence + 64);
 	wire_put_u16(&b, IPC_SUP_FAILED);
@@ -69,8 +70,21 @@ say_failed(const char *path)
 	while (b.len % 8 != 0) {
 		buf_putc(&b, '\0');
 	}
-	fdio_send(WORKER_FD_CONTROL, b.ptr, b.len, NULL, 0);
+	fdio_send(control, b.ptr, b.len, NULL, 0);
 	_exit(71);
+}
+
+/* A supervisor that is out of descriptors can start workers all the same; each
+ * sets its own limit later. */
+static void
+lift_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
 }
 
 /* First all of them out of the way, then each to its number: a source may
@@ -135,12 +149,14 @@ spawn_worker(const struct spawn_spec *s, struct error *err_out)
 		return -1;
 	}
 	if (pid == 0) {
+		lift_files();
 		if (lay_out(s) < 0) {
-			_exit(71);
+			say_failed(s->fds[WORKER_FD_CONTROL],
+			    "lay out descriptors for", path);
 		}
 		default_signals();
 		execv(path, argv);
-		say_failed(path);
+		say_failed(WORKER_FD_CONTROL, "run", path);
 	}
 	return pid;
 }

@@ -8,6 +8,7 @@
 #include "common/base/fdio.h"
 #include "common/base/log.h"
 #include "common/base/proctitle.h"
+#include "supervisor/neighbours.h"
 #include "supervisor/notify.h"
 #include "supervisor/pidfile.h"
 #include "supervisor/places.h"
@@ -54,31 +55,6 @@ supervisor_changed(struct supervisor *s, struct child *c)
 }
 
 static void
-adopt(struct supervisor *s)
-{
-	struct adoption_order orders[SCORE_PER_ROLE];
-	unsigned n = s->n_children[ROLE_LISTENER], count;
-	bool ready[SCORE_PER_ROLE];
-
-	for (unsigned i = 0; i < n; i++) {
-		const struct child *c = &s->children[ROLE_LISTENER][i];
-
-		ready[i] = c->proc.state == PROCESS_READY &&
-		    ipc_link_is_up(&c->link);
-	}
-	count = adoption_step(&s->adoption, ready, n, orders);
-	for (unsigned i = 0; i < count; i++) {
-		struct ipc_link *k =
-		    &s->children[ROLE_LISTENER][orders[i].to].link;
-		struct buf *b = ipc_begin(k, IPC_SUP_ADOPT);
-
-		wire_put_u16(b, (uint16_t)orders[i].slot);
-		wire_put_u8(b, orders[i].on);
-		ipc_end(k);
-	}
-}
-
-static void
 started(struct supervisor *s)
 {
 	struct child *c = NULL;
@@ -111,7 +87,7 @@ on_turn_end(void *arg)
 		started(s);
 	}
 	if (s->phase == PHASE_RUN) {
-		adopt(s);
+		neighbours_changed(s);
 	}
 	if (s->phase == PHASE_STOP) {
 		stop_supervisor_progress(s);
@@ -158,6 +134,9 @@ publish(struct supervisor *s, struct generation *g, struct listen_socks *socks)
 	struct child *c = NULL;
 
 	tell_gone(s, socks);
+	if (s->conf.cfg == s->started) {
+		s->conf.cfg = NULL;	/* it stays */
+	}
 	generation_fini(&s->conf);
 	s->conf = *g;
 	while ((c = supervisor_next_child(s, c)) != NULL) {
@@ -182,13 +161,16 @@ reload(struct supervisor *s, struct buf *text_out)
 	    text_out)) {
 		return false;
 	}
+	if (!generation_keep(&next, s->started, text_out)) {
+		generation_fini(&next);
+		return false;
+	}
 	if (listen_socks_build(&socks, &s->socks, next.cfg,
 	    s->n_children[ROLE_LISTENER], &err) < 0) {
 		buf_printf(text_out, "%s\n", err.text);
 		generation_fini(&next);
 		return false;
 	}
-	generation_warn_restart(&s->conf, &next, text_out);
 	publish(s, &next, &socks);
 	return true;
 }
@@ -268,6 +250,8 @@ open_all(struct supervisor *s, struct error *err_out)
 {
 	struct listen_socks none = { 0 };
 
+	privileges_lift_files((uint64_t)config_int(s->conf.cfg, NULL,
+	    OPT_SERVER_MAX_FILE_DESCRIPTORS));
 	if (spawn_find_libexec(s->libexec, sizeof s->libexec, err_out) < 0 ||
 	    tables_create(&s->tables, err_out) < 0 ||
 	    ipc_pair(s->log_fds, err_out) < 0 ||
@@ -275,8 +259,6 @@ open_all(struct supervisor *s, struct error *err_out)
 	    s->n_children[ROLE_LISTENER], err_out) < 0) {
 		return -1;
 	}
-	privileges_lift_files((uint64_t)config_int(s->conf.cfg, NULL,
-	    OPT_SERVER_MAX_FILE_DESCRIPTORS));
 	return privileges_reduce(s->as_root, err_out);
 }
 
@@ -323,8 +305,10 @@ say_not_root(struct supervisor *s)
 int
 start_supervisor(struct supervisor *s, struct error *err_out)
 {
-	int code = take_place(s, err_out);
+	int code;
 
+	s->started = s->conf.cfg;
+	code = take_place(s, err_out);
 	if (code != 0) {
 		return code;
 	}
@@ -348,5 +332,6 @@ start_supervisor(struct supervisor *s, struct error *err_out)
 	say_not_root(s);
 	start_workers(s);
 	scoreboard_mon_start(s);
+	neighbours_start(s);
 	return 0;
 }

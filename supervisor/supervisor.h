@@ -36,7 +36,9 @@ struct supervisor {
 	struct loop *loop;
 	struct ipc_hub hub;
 	struct loop_hook turn;
-	struct loop_timer watch;
+	struct loop_timer watch, look;
+	uint64_t round_due_us;	/* of the watch */
+	uint64_t watched_since_us;	/* silence before it does not count */
 	enum phase phase;
 	unsigned stop_group;
 	bool changed;		/* some worker changed its state this turn */
@@ -47,6 +49,7 @@ struct supervisor {
 	char log_dir[PATH_MAX];
 	char libexec[PATH_MAX];
 	struct generation conf;
+	struct config *started;	/* generation 1: RESTART options are its */
 	struct tables tables;
 	struct listen_socks socks;
 	struct adoption adoption;

@@ -70,7 +70,8 @@ loop_destroy(struct loop **lp)
 void
 loop_turn(struct loop *l, bool wait)
 {
-	int how = wait && !l->again ? EVLOOP_ONCE : EVLOOP_NONBLOCK;
+	/* Without ONCE it goes on while anybody is ready, past our hooks. */
+	int how = EVLOOP_ONCE | (wait && !l->again ? 0 : EVLOOP_NONBLOCK);
 
 	l->again = false;
 	event_base_loop(l->base, how);

@@ -95,7 +95,11 @@ struct config *config_parse(struct slice text, const char *name,
 	struct config_report *report);
 /* Appends the canonical text; false if it passes the buffer's cap. */
 bool config_freeze(const struct config *cfg, struct buf *out);
-/* The same without the origin lines, for people. */
+/* The same for a reload: each served RESTART option keeps the value that
+ * running has for it, in each scope that both have. */
+bool config_freeze_running(const struct config *cfg,
+	const struct config *running, struct buf *out);
+/* config_freeze() without the origin lines, for people. */
 bool config_print(const struct config *cfg, struct buf *out);
 void config_destroy(struct config **cfg);
 /* Appends a line "Name: restart needed" ("Name in Scope: ...") per served

@@ -13,6 +13,8 @@ struct printer {
 	struct buf *out;
 	bool with_origins;
 	bool ok;
+	const struct config *running;	/* whose RESTART options stay, or NULL */
+	uint32_t running_files;		/* where its names begin in the list */
 };
 
 static void
@@ -38,9 +40,10 @@ put_origin(struct printer *p, uint32_t file, uint32_t line)
 }
 
 static void
-print_item(struct printer *p, const struct config_item *item, unsigned depth)
+print_item(struct printer *p, const struct config_item *item, unsigned depth,
+	uint32_t first_file)
 {
-	put_origin(p, item->file, item->line);
+	put_origin(p, first_file + item->file, item->line);
 	indent(p, depth);
 	put(p, item->name);
 	put(p, SLICE(" = "));
@@ -48,13 +51,38 @@ print_item(struct printer *p, const struct config_item *item, unsigned depth)
 	put(p, SLICE("\n"));
 }
 
-/* Recursion is bounded by CONFIG_MAX_DEPTH. */
+static bool
+waits_for_restart(const struct config_item *item)
+{
+	const struct option_row *row = item->id < 0 ? NULL :
+	    option_row((enum option_id)item->id);
+
+	return row != NULL && row->restart && row->served;
+}
+
+/* was: the scope as it runs; NULL if there is none to keep anything of. */
 static void
-print_scope(struct printer *p, const struct config_scope *s, unsigned depth)
+print_items(struct printer *p, const struct config_scope *s,
+	const struct config_scope *was, unsigned depth)
 {
 	for (size_t i = 0; i < s->n_items; i++) {
-		print_item(p, &s->items[i], depth);
+		if (was == NULL || !waits_for_restart(&s->items[i])) {
+			print_item(p, &s->items[i], depth, 0);
+		}
 	}
+	for (size_t i = 0; was != NULL && i < was->n_items; i++) {
+		if (waits_for_restart(&was->items[i])) {
+			print_item(p, &was->items[i], depth, p->running_files);
+		}
+	}
+}
+
+/* Recursion is bounded by CONFIG_MAX_DEPTH. */
+static void
+print_scope(struct printer *p, const struct config_scope *s,
+	const struct config_scope *was, unsigned depth)
+{
+	print_items(p, s, was, depth);
 	for (const struct config_scope *c = s->first; c != NULL; c = c->next) {
 		put_origin(p, c->file, c->line);
 		indent(p, depth);
@@ -64,9 +92,20 @@ print_scope(struct printer *p, const struct config_scope *s, unsigned depth)
 			p->ok = value_quote(c->name, p->out) && p->ok;
 		}
 		put(p, SLICE(" {\n"));
-		print_scope(p, c, depth + 1);
+		print_scope(p, c, was == NULL ? NULL : tree_find(p->running,
+		    was, c->kind, c->keyword, c->name), depth + 1);
 		indent(p, depth);
 		put(p, SLICE("}\n"));
+	}
+}
+
+static void
+put_files(struct printer *p, const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_files; i++) {
+		put(p, SLICE("#@file "));
+		put(p, slice_of(cfg->files[i]));
+		put(p, SLICE("\n"));
 	}
 }
 
@@ -76,12 +115,22 @@ config_freeze(const struct config *cfg, struct buf *out)
 	struct printer p = { .out = out, .with_origins = true, .ok = true };
 
 	put(&p, SLICE(FROZEN_HEAD));
-	for (size_t i = 0; i < cfg->n_files; i++) {
-		put(&p, SLICE("#@file "));
-		put(&p, slice_of(cfg->files[i]));
-		put(&p, SLICE("\n"));
-	}
-	print_scope(&p, cfg->global, 0);
+	put_files(&p, cfg);
+	print_scope(&p, cfg->global, NULL, 0);
+	return p.ok;
+}
+
+bool
+config_freeze_running(const struct config *cfg, const struct config *running,
+	struct buf *out)
+{
+	struct printer p = { .out = out, .with_origins = true, .ok = true,
+		.running = running, .running_files = (uint32_t)cfg->n_files };
+
+	put(&p, SLICE(FROZEN_HEAD));
+	put_files(&p, cfg);
+	put_files(&p, running);
+	print_scope(&p, cfg->global, running->global, 0);
 	return p.ok;
 }
 
@@ -90,7 +139,7 @@ config_print(const struct config *cfg, struct buf *out)
 {
 	struct printer p = { .out = out, .ok = true };
 
-	print_scope(&p, cfg->global, 0);
+	print_scope(&p, cfg->global, NULL, 0);
 	return p.ok;
 }
 

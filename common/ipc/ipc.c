@@ -2,6 +2,7 @@
 /* Packets of messages between our processes. */
 #include "common/ipc/ipc.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -101,10 +102,13 @@ packet_free(struct packet *p)
 	free(p);
 }
 
+/* ETOOMANYREFS: too many descriptors of this user are on their way; some
+ * arrive when their receivers read. */
 static bool
 is_full(int err)
 {
-	return err == EAGAIN || err == EWOULDBLOCK || err == ENOBUFS;
+	return err == EAGAIN || err == EWOULDBLOCK || err == ENOBUFS ||
+	    err == ETOOMANYREFS;
 }
 
 /* The peer hung up, but what it said before still waits in the socket: an
@@ -127,6 +131,30 @@ send_failed(struct ipc_link *k)
 	loop_fd_want(&k->watch, LOOP_READ);
 }
 
+/* With copies of the descriptors, which may be refused: NULL with errno. */
+static struct packet *
+packet_make(const void *bytes, size_t len, const int *fds, int n_fds)
+{
+	struct packet *p = xmalloc(sizeof *p + len);
+
+	p->len = len;
+	p->n_fds = 0;
+	memcpy(p->bytes, bytes, len);
+	while (p->n_fds < n_fds) {
+		int fd = fcntl(fds[p->n_fds], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0) {
+			int saved = errno;
+
+			packet_free(p);
+			errno = saved;
+			return NULL;
+		}
+		p->fds[p->n_fds++] = fd;
+	}
+	return p;
+}
+
 /* Sends or, when the socket is full or others wait before it, queues. */
 static void
 packet_send(struct ipc_link *k, const void *bytes, size_t len, const int *fds,
@@ -147,15 +175,10 @@ packet_send(struct ipc_link *k, const void *bytes, size_t len, const int *fds,
 		}
 		loop_fd_want(&k->watch, LOOP_READ | LOOP_WRITE);
 	}
-	p = xmalloc(sizeof *p + len);
-	p->len = len;
-	p->n_fds = n_fds;
-	memcpy(p->bytes, bytes, len);
-	for (int i = 0; i < n_fds; i++) {
-		p->fds[i] = dup(fds[i]);
-		if (p->fds[i] < 0) {
-			panic("dup: %s", strerror(errno));
-		}
+	p = packet_make(bytes, len, fds, n_fds);
+	if (p == NULL) {
+		link_fail(k, strerror(errno));
+		return;
 	}
 	list_push_back(&k->queue, &p->link);
 	k->queued_bytes += len;

@@ -35,7 +35,7 @@ X(SUP_LISTEN_GONE, ROLE_BIT(ROLE_SUPERVISOR), ROLE_BIT(ROLE_LISTENER), \
   "bytes listener scope, bytes listen address: accept no more there") \
 X(SUP_ADOPT, ROLE_BIT(ROLE_SUPERVISOR), ROLE_BIT(ROLE_LISTENER), \
   "u16 slot, u8 on: serve (or leave) that slot's sockets too, its owner is " \
-  "away") \
+  "away, silent or busier") \
 X(SUP_DRAIN, ROLE_BIT(ROLE_SUPERVISOR), ROLE_WORKERS, \
   "nothing: take no new work, finish what is at hand, exit 0") \
 X(SUP_REOPEN, ROLE_BIT(ROLE_SUPERVISOR), ROLE_WORKERS, \

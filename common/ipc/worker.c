@@ -338,11 +338,13 @@ on_supervisor(void *arg, struct ipc_link *k, struct ipc_msg *m)
 {
 	struct worker *w = arg;
 
+	if (!w->started && (w->exit_code != 0 || m->type != IPC_SUP_CONFIG)) {
+		/* start() failed: we are on our way out, and there is nothing
+		 * that a reload could change. */
+		return;
+	}
 	if (m->type == IPC_SUP_CONFIG) {
 		on_config(w, m);
-	} else if (!w->started) {
-		/* start() failed: we are on our way out */
-		return;
 	} else if (m->type == IPC_SUP_LINK) {
 		on_new_link(w, k, m);
 	} else if (m->type == IPC_SUP_DRAIN) {

@@ -49,6 +49,18 @@ on_signal(void *arg, int signo)
 	s->signals[s->calls++ % 8] = signo;
 }
 
+/* Ready for ever, but it shall not take the test along. */
+static void
+on_busy(void *arg, unsigned ready)
+{
+	struct seen *s = arg;
+
+	s->ready = ready;
+	if (++s->calls == 1000) {
+		loop_fd_stop(&s->fd);
+	}
+}
+
 START_TEST(descriptors)
 {
 	struct seen s = { .loop = loop_create() };
@@ -114,6 +126,31 @@ START_TEST(hooks_run_once_a_turn)
 }
 END_TEST
 
+/* Somebody who is always ready does not put off the end of a turn, even of one
+ * that need not wait. */
+START_TEST(a_busy_descriptor_ends_no_turn_late)
+{
+	struct seen s = { .loop = loop_create() };
+	int p[2];
+
+	ck_assert_int_eq(pipe(p), 0);
+	loop_on_turn_end(s.loop, &s.hook, on_turn, &s);
+	loop_fd_init(&s.fd, s.loop, p[1], on_busy, &s);
+	loop_fd_want(&s.fd, LOOP_WRITE);
+	for (unsigned i = 1; i <= 3; i++) {
+		loop_again(s.loop);
+		loop_turn(s.loop, i % 2 == 0);
+		ck_assert_uint_eq(s.calls, i);
+		ck_assert_uint_eq(s.turns, i);
+	}
+	loop_fd_stop(&s.fd);
+	loop_hook_stop(&s.hook);
+	loop_destroy(&s.loop);
+	close(p[0]);
+	close(p[1]);
+}
+END_TEST
+
 START_TEST(signals_in_order)
 {
 	struct seen s = { .loop = loop_create() };
@@ -142,6 +179,7 @@ tcase_loop(void)
 	tcase_add_test(t, descriptors);
 	tcase_add_test(t, timers_run_once_and_know_the_time);
 	tcase_add_test(t, hooks_run_once_a_turn);
+	tcase_add_test(t, a_busy_descriptor_ends_no_turn_late);
 	tcase_add_test(t, signals_in_order);
 	return t;
 }

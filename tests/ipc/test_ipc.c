@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "common/base/fdio.h"
@@ -165,6 +166,61 @@ START_TEST(descriptors)
 }
 END_TEST
 
+static void
+limit_descriptors(rlim_t n)
+{
+	struct rlimit r = { n, n };
+
+	if (geteuid() == 0) {	/* root may pass some limits */
+		ck_assert_int_eq(seteuid(65534), 0);
+	}
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &r), 0);
+}
+
+/* No descriptor for the copy of one that has to wait: that costs the link, not
+ * the process. */
+START_TEST(no_descriptor_to_wait_with)
+{
+	uint32_t zero = 0;
+	int fd = open("/dev/null", O_RDONLY);
+
+	start(true);
+	loop_fd_want(&b.watch, 0);
+	while (ipc_backlog(&a) == 0) {
+		say(&a, IPC_STORE, 0, 60000);
+		ipc_flush(&a);
+	}
+	limit_descriptors(3);
+	ipc_send_fd(&a, IPC_STORE_SLAB, slice_make(&zero, 4), &fd, 1);
+	turns(2);
+	ck_assert_uint_eq(n_down, 1);
+	ck_assert_str_eq(reason, strerror(EMFILE));
+}
+END_TEST
+
+/* The kernel lets a user have only so many descriptors on their way: the rest
+ * waits until some have arrived. */
+START_TEST(too_many_descriptors_on_their_way)
+{
+	int fd = open("/dev/null", O_RDONLY);
+
+	start(true);
+	loop_fd_want(&b.watch, 0);
+	limit_descriptors(64);
+	for (uint32_t i = 0; i < 90; i++) {
+		ipc_send_fd(&a, IPC_STORE_SLAB, slice_make(&i, 4), &fd, 1);
+	}
+	turns(3);
+	ck_assert_uint_eq(n_down, 0);
+	loop_fd_want(&b.watch, LOOP_READ);
+	while (n_got < 90) {
+		loop_turn(loop, true);
+	}
+	ck_assert_uint_eq(n_fds, 90);
+	ck_assert_uint_eq(ipc_backlog(&a), 0);
+}
+END_TEST
+
 static const struct {
 	const char *what;
 	const char *bytes;
@@ -314,6 +370,8 @@ main(void)
 	tcase_add_test(t, batches);
 	tcase_add_test(t, back_pressure);
 	tcase_add_test(t, descriptors);
+	tcase_add_test(t, no_descriptor_to_wait_with);
+	tcase_add_test(t, too_many_descriptors_on_their_way);
 	tcase_add_loop_test(t, malformed, 0, (int)ARRAY_LEN(packets));
 	tcase_add_test(t, every_type_by_role);
 	tcase_add_test(t, oversize);

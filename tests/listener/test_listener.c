@@ -2,6 +2,9 @@
 /* What clients say and hear: whole dialogues, limits, reload, drain. */
 #include "tests/listener/rig.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 /* Whole dialogues: said at once, then byte by byte. */
 static const struct {
 	const char *name;
@@ -310,11 +313,32 @@ START_TEST(listener_sessions)
 }
 END_TEST
 
-/* DATA runs on through a drain; who does nothing goes at once. */
+/* Does anybody listen there? */
+static bool
+is_listening(uint16_t at)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_port = htons(at),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool yes = connect(fd, (struct sockaddr *)&sin, sizeof sin) == 0;
+
+	close(fd);
+	return yes;
+}
+
+/* DATA runs on through a drain; who does nothing goes at once, and so do the
+ * sockets: a client that would wait there for nobody is refused instead, and
+ * the next supervisor finds its port free. */
 START_TEST(drain)
 {
+	uint16_t other;
+	int fd;
+
 	start("");
 	up();
+	other = give_socket(1, &fd);
+	close(fd);
 	talker_open(&client[0], loop, port);
 	talker_open(&client[1], loop, port);
 	say(0, OPEN);
@@ -327,6 +351,7 @@ START_TEST(drain)
 	wait_end(1);
 	ck_assert_str_eq(talker_codes(&client[1]), "220 250 421");
 	ck_assert(!client[0].closed);
+	ck_assert(!is_listening(other));
 	say(0, TEXT ".\r\nNOOP\r\n");
 	wait_end(0);
 	ck_assert_str_eq(talker_codes(&client[0]), "220 250 250 250 354 250 421");

@@ -9,6 +9,7 @@
  *	FAKE_HANG=deliverer/0			first incarnation: no heartbeat
  *	FAKE_STUBBORN=listener/0		does not leave when asked
  *	FAKE_ACCUSE=deliverer/0			its first spooler link is bad
+ *	FAKE_SESSIONS=listener/0:500		first incarnation: claims so many
  *	FAKE_ASK=0..2				the console's SUP_REQUEST
  *
  * The role is the name it was installed under.
@@ -83,6 +84,14 @@ told(const char *variable)
 	return v[n] == ':' ? v + n + 1 : v + n;
 }
 
+/* An option that needs a restart, as this worker has it. */
+static void
+note_journal_size(void)
+{
+	note("journal size %llu", (unsigned long long)config_size(
+	    worker_config(fake.w), NULL, OPT_JOURNAL_SIZE));
+}
+
 static int
 start(struct worker *w, int *exit_code_out, struct error *err_out)
 {
@@ -112,6 +121,7 @@ start(struct worker *w, int *exit_code_out, struct error *err_out)
 			note("leaked descriptor %d", fd);
 		}
 	}
+	note_journal_size();
 	return 0;
 }
 
@@ -120,6 +130,7 @@ reconfigure(struct worker *w)
 {
 	note("reconfigured generation %u",
 	    atomic_load(&worker_score(w)->generation));
+	note_journal_size();
 }
 
 /* The console's wish, once its peers are there and so it is at work. */
@@ -287,6 +298,10 @@ title(struct worker *w, char *out, size_t size)
 {
 	if (told("FAKE_HANG") != NULL && worker_incarnation(w) == 1) {
 		hang();
+	}
+	if (told("FAKE_SESSIONS") != NULL && worker_incarnation(w) == 1) {
+		score_set(worker_score(w), SCORE_L_SESSIONS,
+		    strtoul(told("FAKE_SESSIONS"), NULL, 10));
 	}
 	snprintf(out, size, "incarnation %u", worker_incarnation(w));
 }

@@ -91,7 +91,7 @@ START_TEST(a_bad_file_makes_no_generation)
 }
 END_TEST
 
-START_TEST(counts_and_differences)
+START_TEST(counts_and_paths)
 {
 	struct generation a, b;
 	struct buf text;
@@ -113,12 +113,119 @@ START_TEST(counts_and_differences)
 	ck_assert(generation_path(&a, OPT_SPOOLBASE, large, sizeof large));
 	ck_assert_str_eq(large, "/srv/a");
 	ck_assert(!generation_path(&a, OPT_SPOOLBASE, spool, 4));
-	buf_clear(&text);
-	generation_warn_restart(&a, &b, &text);
-	buf_putc(&text, '\0');
-	ck_assert_ptr_nonnull(strstr(text.ptr, "SpoolBase: "));
-	ck_assert_ptr_nonnull(strstr(text.ptr, "Deliverers: "));
-	ck_assert_ptr_null(strstr(text.ptr, "Log_Level"));
+	generation_fini(&a);
+	generation_fini(&b);
+	buf_fini(&text);
+}
+END_TEST
+
+/* The sealed bytes as a worker reads them. */
+static struct config *
+as_a_worker(const struct generation *g)
+{
+	struct config_report rep;
+	struct config *cfg;
+	struct stat st;
+	char *bytes;
+
+	ck_assert_int_eq(fstat(g->fd, &st), 0);
+	bytes = xmalloc((size_t)st.st_size);
+	ck_assert_int_eq(fdio_pread_full(g->fd, bytes, (size_t)st.st_size, 0),
+	    st.st_size);
+	config_report_init(&rep);
+	cfg = config_parse(slice_make(bytes, (size_t)st.st_size), "x", &rep);
+	ck_assert_ptr_nonnull(cfg);
+	config_report_fini(&rep);
+	free(bytes);
+	return cfg;
+}
+
+#define LISTEN(backlog) "ESMTP_Listener { Listen \":1\" { " backlog " } }\n"
+
+/* What needs a restart is as it was at the start, in the supervisor and in the
+ * bytes for workers; the rest is new, and people are told. */
+START_TEST(a_reload_keeps_what_a_start_fixed)
+{
+	static const struct {
+		const char *was, *is, *waits;
+		const char *spool;	/* as it holds afterwards */
+		uint64_t journal;
+	} rows[] = {
+		{ "SpoolBase = \"/a\"", "SpoolBase = \"/b\"", "SpoolBase: ",
+		    "/a", 1u << 30 },
+		{ "SpoolBase = \"/a\"", "SpoolBase = \"/a\"", NULL, "/a",
+		    1u << 30 },
+		{ "SpoolBase = \"/a\"\nJournal_Size = \"64M\"",
+		    "SpoolBase = \"/a\"", "Journal_Size: ", "/a", 64u << 20 },
+		{ "SpoolBase = \"/a\"",
+		    "SpoolBase = \"/a\"\nJournal_Size = \"64M\"",
+		    "Journal_Size: ", "/a", 1u << 30 },
+		{ LISTEN("Listen_Backlog = 5000") "SpoolBase = \"/a\"",
+		    LISTEN("Listen_Backlog = 6000") "SpoolBase = \"/a\"",
+		    "Listen_Backlog in ", "/a", 1u << 30 },
+		{ LISTEN("Listen_Backlog = 5000") "SpoolBase = \"/a\"",
+		    LISTEN("") "SpoolBase = \"/a\"", "Listen_Backlog in ",
+		    "/a", 1u << 30 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct generation a, b;
+		struct config *seen;
+		struct buf text, again;
+		char is[256], origin[256];
+
+		snprintf(is, sizeof is, "Log_Level = \"debug\"\n%s\n",
+		    rows[i].is);
+		buf_init(&text, 65536);
+		buf_init(&again, 65536);
+		ck_assert_msg(load(&a, rows[i].was, 1, &text), "row %zu", i);
+		ck_assert_msg(load(&b, is, 2, &text), "row %zu: %.*s", i,
+		    SLICE_ARG(buf_slice(&text)));
+		buf_clear(&text);
+		ck_assert(generation_keep(&b, a.cfg, &text));
+		buf_putc(&text, '\0');
+		ck_assert_msg(rows[i].waits == NULL ? text.len == 1 :
+		    strstr(text.ptr, rows[i].waits) != NULL, "row %zu: %s", i,
+		    text.ptr);
+		ck_assert_ptr_null(strstr(text.ptr, "Log_Level"));
+		seen = as_a_worker(&b);
+		ck_assert_uint_eq(config_diff_restart(a.cfg, b.cfg, &again), 0);
+		ck_assert_uint_eq(config_diff_restart(a.cfg, seen, &again), 0);
+		ck_assert(slice_eq(config_string(seen, NULL, OPT_SPOOLBASE),
+		    slice_of(rows[i].spool)));
+		ck_assert_uint_eq(config_size(seen, NULL, OPT_JOURNAL_SIZE),
+		    rows[i].journal);
+		ck_assert_int_eq(generation_log_level(&b), EC_DEBUG);
+		ck_assert_uint_eq(b.number, 2);
+		config_origin(seen, NULL, OPT_LOG_LEVEL, origin, sizeof origin);
+		ck_assert_ptr_nonnull(strstr(origin, "ec-generation-"));
+		ck_assert_str_eq(strrchr(origin, ':'), ":1");
+		config_destroy(&seen);
+		generation_fini(&a);
+		generation_fini(&b);
+		buf_fini(&text);
+		buf_fini(&again);
+	}
+}
+END_TEST
+
+/* Listeners that came with the reload have nothing to keep. */
+START_TEST(a_new_scope_is_taken_as_it_is)
+{
+	struct generation a, b;
+	struct config_where w = { 0 };
+	struct buf text;
+
+	buf_init(&text, 65536);
+	ck_assert(load(&a, "Listeners = 2\n", 1, &text));
+	ck_assert(load(&b, "Listeners = 3\n" LISTEN("Listen_Backlog = 6000"),
+	    2, &text));
+	ck_assert(generation_keep(&b, a.cfg, &text));
+	w.listener = config_first(b.cfg, NULL, SCOPE_ESMTP_LISTENER);
+	ck_assert_ptr_nonnull(w.listener);
+	w.listen = config_first(b.cfg, w.listener, SCOPE_LISTEN);
+	ck_assert_int_eq(config_int(b.cfg, &w, OPT_LISTEN_BACKLOG), 6000);
+	ck_assert_int_eq(config_int(b.cfg, NULL, OPT_LISTENERS), 2);
 	generation_fini(&a);
 	generation_fini(&b);
 	buf_fini(&text);
@@ -162,7 +269,9 @@ main(void)
 
 	tcase_add_test(t, frozen_bytes_are_equal_and_sealed);
 	tcase_add_test(t, a_bad_file_makes_no_generation);
-	tcase_add_test(t, counts_and_differences);
+	tcase_add_test(t, counts_and_paths);
+	tcase_add_test(t, a_reload_keeps_what_a_start_fixed);
+	tcase_add_test(t, a_new_scope_is_taken_as_it_is);
 	tcase_add_test(t, the_dead_hold_nothing);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -160,13 +160,64 @@ START_TEST(back_off_doubles_and_forgets)
 	ck_assert_int_eq(step(&p, PROCESS_E_START, now, 0).act,
 	    PROCESS_A_SPAWN);
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
-		ck_assert_uint_eq(die_after(&p, &now, SEC), want[i]);
+		ck_assert_uint_eq(die_after(&p, &now, SEC / 100), want[i]);
 	}
-	/* One microsecond short of a minute is not yet health. */
-	ck_assert_uint_eq(die_after(&p, &now, 60 * SEC - 1), 10 * SEC);
-	ck_assert_uint_eq(die_after(&p, &now, 60 * SEC), 0);
-	ck_assert_uint_eq(die_after(&p, &now, SEC), 100000);
-	ck_assert_uint_eq(p.deaths, ARRAY_LEN(want) + 3);
+	/* One microsecond decides. */
+	ck_assert_uint_eq(die_after(&p, &now, PROCESS_WORKED_US - 1),
+	    10 * SEC);
+	ck_assert_uint_eq(die_after(&p, &now, PROCESS_WORKED_US), SEC);
+	ck_assert_uint_eq(die_after(&p, &now, 1), 2 * SEC);
+	ck_assert_uint_eq(die_after(&p, &now, 5 * SEC - 1), SEC);
+	ck_assert_uint_eq(die_after(&p, &now, 5 * SEC), 0);
+	ck_assert_uint_eq(die_after(&p, &now, 1), 100000);
+	ck_assert_uint_eq(p.deaths, ARRAY_LEN(want) + 6);
+}
+END_TEST
+
+/* Kill after kill, each of a worker that did its work, is no crash loop; one
+ * that dies as soon as it is ready is, however long it takes to be ready. */
+START_TEST(kills_of_a_working_process_wait_little)
+{
+	struct process p = { 0 };
+	uint64_t now = NOW;
+
+	step(&p, PROCESS_E_START, now, 0);
+	for (int i = 0; i < 100; i++) {
+		ck_assert_uint_le(die_after(&p, &now, SEC / 2), SEC);
+	}
+	for (int i = 0; i < 4; i++) {
+		die_after(&p, &now, 0);
+	}
+	ck_assert_uint_eq(p.backoff_us, 10 * SEC);
+	step(&p, PROCESS_E_SPAWNED, now, 0);
+	now += 30 * SEC;
+	step(&p, PROCESS_E_EXITED, now, SIGSEGV);
+	ck_assert_uint_eq(p.due_us - now, 10 * SEC);
+}
+END_TEST
+
+/* No process to be had (fork fails) after a long life: the health of the one
+ * that died does not make the next tries immediate. */
+START_TEST(failing_forks_back_off_after_a_long_life)
+{
+	struct process p = { 0 };
+	struct process_out out;
+	uint64_t now = NOW;
+
+	step(&p, PROCESS_E_START, now, 0);
+	ck_assert_uint_eq(die_after(&p, &now, 3600 * SEC), 0);
+	out = step(&p, PROCESS_E_NOT_SPAWNED, now, 0);
+	for (int i = 0; i < 9; i++) {
+		ck_assert_int_eq(out.act, PROCESS_A_NONE);
+		ck_assert_int_eq(p.state, PROCESS_BACKOFF);
+		ck_assert_uint_eq(p.due_us - now, EC_MIN(
+		    (uint64_t)PROCESS_BACKOFF_FIRST_US << i,
+		    (uint64_t)PROCESS_BACKOFF_MAX_US));
+		now = p.due_us;
+		out = step(&p, PROCESS_E_TICK, now, 0);
+		ck_assert_int_eq(out.act, PROCESS_A_SPAWN);
+		out = step(&p, PROCESS_E_NOT_SPAWNED, now, 0);
+	}
 }
 END_TEST
 
@@ -275,6 +326,8 @@ main(void)
 
 	tcase_add_test(t, whole_grid);
 	tcase_add_test(t, back_off_doubles_and_forgets);
+	tcase_add_test(t, kills_of_a_working_process_wait_little);
+	tcase_add_test(t, failing_forks_back_off_after_a_long_life);
 	tcase_add_test(t, gives_up_only_before_it_was_ready);
 	tcase_add_test(t, configuration_is_hopeless_at_once);
 	tcase_add_test(t, deadlines_end_in_sigkill);

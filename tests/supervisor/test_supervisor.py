@@ -67,6 +67,7 @@ class Site:
         self.port = free_port()
         self.extra = extra
         self.workers = workers
+        self.inherit = None     # called in the supervisor before its exec
         os.makedirs(self.path("sbin"))
         os.makedirs(self.path("libexec/ecelerity"))
         shutil.copy(os.path.join(BUILD, "supervisor/ecelerity"),
@@ -122,7 +123,8 @@ class Site:
         self.proc = subprocess.Popen(
             self.command("-d"), env=self.env(**env),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=open(self.err, "a"), start_new_session=True)
+            stderr=open(self.err, "a"), start_new_session=True,
+            preexec_fn=self.inherit)
 
     def run(self, *more, **env):
         """To its end, with what it said."""
@@ -285,6 +287,81 @@ def case_repeated_deaths_back_off_and_slots_are_adopted(site):
         "^listener/1#1 adopt slot 0 (.)$", site.events(), re.M)[-1] == "0")
 
 
+def case_a_silent_listener_s_slot_is_served(site):
+    site.start()
+    stopped = site.worker("listener/0")
+    os.kill(stopped, signal.SIGSTOP)
+    # Long before the watchdog (60 s).
+    site.wait_event("listener/1#1 adopt slot 0 1")
+    for _ in range(20):
+        check(greeting(site.port).startswith("220 listener/1"), "unserved")
+    os.kill(stopped, signal.SIGCONT)
+    site.wait_event("listener/1#1 adopt slot 0 0")
+    check("#2 started" not in site.events(), "it was restarted")
+
+
+def case_a_listener_that_leaves_by_itself_is_helped(site):
+    """kill -TERM of one: it drains, and that takes its time."""
+    site.start(FAKE_STUBBORN="listener/0")
+    os.kill(site.worker("listener/0"), signal.SIGTERM)
+    site.wait_event("listener/0#1 drain")
+    site.wait_event("listener/1#1 adopt slot 0 1")
+    os.kill(site.worker("listener/0"), signal.SIGKILL)
+    site.wait_event("listener/1#1 adopt slot 0 0")
+
+
+def case_a_busier_listener_s_slot_is_shared(site):
+    site.start(FAKE_SESSIONS="listener/1:500")
+    site.wait_event("listener/0#1 adopt slot 1 1")
+    # The next one has none, and so needs no help.
+    os.kill(site.worker("listener/1"), signal.SIGKILL)
+    site.worker("listener/1", 2)
+    site.wait_event("listener/0#1 adopt slot 1 0")
+    check("listener/1#2 adopt" not in site.events(), "the wrong one helps")
+
+
+def case_ignored_signals_of_the_caller(site):
+    """nohup and some cron daemons leave signals ignored over exec."""
+    def ignore():
+        for signo in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(signo, signal.SIG_IGN)
+    site.inherit = ignore
+    site.start()
+    os.kill(site.worker("listener/0"), signal.SIGKILL)
+    site.worker("listener/0", 2)
+    site.signal(signal.SIGHUP)
+    site.wait_event("console/0#1 reconfigured generation 2")
+    site.signal(signal.SIGTERM)
+    check(site.wait_exit() == 0, "exit code")
+
+
+def case_a_worker_without_its_links_is_started_again(site):
+    """The supervisor has descriptors left for a worker, none for its links."""
+    site.start()
+    links = re.findall("^resolver/0#1 link ", site.events(), re.M)
+    check(len(links) == 3, "there were %d links" % len(links))
+    pid = site.proc.pid
+    n = len(os.listdir("/proc/%d/fd" % pid))
+    check(max(int(f) for f in os.listdir("/proc/%d/fd" % pid)) <= n, "holes")
+    with open("/proc/%d/limits" % pid) as f:
+        soft, hard = re.search(r"Max open files +(\d+) +(\d+)",
+                               f.read()).groups()
+    as_it = site.command()
+    as_it = as_it[:as_it.index(site.path("sbin/ecelerity"))]
+
+    def limit(number):
+        subprocess.run(as_it + ["prlimit", "--pid=%d" % pid,
+                                "--nofile=%s:%s" % (number, hard)],
+                       check=True)
+    limit(n + 1)
+    os.kill(site.worker("resolver/0"), signal.SIGKILL)
+    site.wait_log("ERROR: supervisor: .* get no link: .*Too many open files")
+    limit(soft)
+    for peer in PEERS["resolver"]:
+        site.wait_event(r"resolver/0#([3-9]|\d\d+) link %s#1" % peer)
+    wait("all is well", lambda: title(pid) == "ecelerity: supervisor 8 workers")
+
+
 def case_watchdog(site):
     site.start(FAKE_HANG="deliverer/1")
     pid = site.worker("deliverer/1")
@@ -302,6 +379,38 @@ def case_watchdog(site):
     for who in ALL:
         if who != "deliverer/1":
             check("%s#2 " % who not in site.events(), who + " was killed too")
+
+
+def case_a_frozen_machine_aborts_nobody(site):
+    """A paused virtual machine or cgroup: all stand still, and go on."""
+    site.start()
+    pids = site.all_pids()
+    os.kill(site.proc.pid, signal.SIGSTOP)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    frozen = time.monotonic()
+    wait("time to pass", lambda: time.monotonic() - frozen > 4)
+    site.signal(signal.SIGHUP)
+    os.kill(site.proc.pid, signal.SIGCONT)
+    site.wait_log("generation 2")       # it went on before they do
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    for who in ALL:
+        site.wait_event("%s#1 reconfigured generation 2" % who)
+    check("no heartbeat" not in site.log(), "somebody was aborted")
+    # The watch goes on: one that hangs now is ended.
+    os.kill(site.worker("resolver/0"), signal.SIGSTOP)
+    site.wait_log(r"resolver/0 \(pid \d+\): no heartbeat")
+    check(site.log().count("no heartbeat") == 1, "others were aborted")
+
+
+def case_an_interval_below_the_heartbeat_aborts_nobody(site):
+    site.start()
+    begun = time.monotonic()
+    wait("some intervals", lambda: time.monotonic() - begun > 1.5)
+    check("no heartbeat" not in site.log(), "workers were aborted")
+    os.kill(site.worker("resolver/0"), signal.SIGSTOP)
+    site.wait_log(r"resolver/0 \(pid \d+\): no heartbeat")
 
 
 def case_cannot_start_by_configuration(site):
@@ -375,6 +484,27 @@ def case_daemon(site):
     # The fake logger reads no log: nothing of it is lost.
     check("NOTICE: supervisor: ready: 8 workers" in text, text)
     check("NOTICE: supervisor: stopped" in text, text)
+
+
+def case_a_caller_without_stdio(site):
+    """0, 1 and 2 are closed: nothing of ours gets these numbers."""
+    def shut():
+        for fd in range(3):
+            os.close(fd)
+    p = subprocess.Popen(site.command(), env=site.env(), preexec_fn=shut)
+    check(p.wait(timeout=60) == 0, "exit code %d" % p.returncode)
+    with open(site.path("run/ecelerity.pid")) as f:
+        pid = int(f.read())
+    try:
+        check("leaked" not in site.events(), "a stray descriptor")
+        second = site.run()
+        check("already running as pid %d" % pid in second.stderr,
+              "the lock is lost: " + second.stderr)
+        os.kill(site.worker("spooler/0"), signal.SIGKILL)
+        site.worker("spooler/0", 2)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    wait("end", lambda: not alive(pid))
 
 
 def case_port_in_use(site):
@@ -493,6 +623,30 @@ def case_reload(site):
                     r'127.0.0.1:%d' % second)
     check(not re.search(r"listener/0#2 listen .*:%d$" % site.port,
                         site.events(), re.M), "an old address came back")
+
+
+def case_a_reload_changes_no_restart_option_piecemeal(site):
+    site.start()
+    listen = ["127.0.0.1:%d" % site.port]
+    site.write_conf(listen, 'Journal_Size = "64M"\n')
+    for generation in (2, 3):
+        site.signal(signal.SIGHUP)
+        for who in ALL:
+            site.wait_event("%s#1 reconfigured generation %d" % (
+                who, generation))
+    # Those that run and those that are started later have the same.
+    for who in ("listener/0", "spooler/0"):
+        os.kill(site.worker(who), signal.SIGKILL)
+        site.wait_event(who + r"#2 journal size \d+")
+    sizes = set(re.findall(r"journal size (\d+)", site.events()))
+    check(sizes == {str(1 << 30)}, "sizes are %s" % sizes)
+    # Each reload says what waits, and that it keeps its value.
+    check(site.log().count("Journal_Size: restart needed") == 2 and
+          site.log().count("keeps its value until then") == 2, "not told")
+    site.write_conf(listen)
+    site.signal(signal.SIGHUP)
+    site.wait_event("console/0#1 reconfigured generation 4")
+    check(site.log().count("restart needed") == 2, "told of nothing")
 
 
 def case_term_drains_in_order(site):
@@ -732,6 +886,9 @@ def case_a_missing_user_tells_how_to_make_it(site):
 
 
 EXTRA = {"case_as_root_with_users": "Watchdog_Interval = 2.5\n",
+         "case_a_frozen_machine_aborts_nobody": "Watchdog_Interval = 2.5\n",
+         "case_an_interval_below_the_heartbeat_aborts_nobody":
+         "Watchdog_Interval = 0.3\n",
          "case_watchdog": "Watchdog_Interval = 2.5\n"}
 
 
