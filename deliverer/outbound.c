@@ -417,6 +417,7 @@ on_input(struct conn *c)
 	struct deliverer *d = c->d;
 	ssize_t n = read(c->fd, d->in, sizeof d->in);
 	struct slice in;
+	bool stepped = false;
 	size_t used;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -431,11 +432,16 @@ on_input(struct conn *c)
 		enum smtp_effect eff = smtp_client_feed(&c->smtp, in, &used);
 
 		in = slice_skip(in, used);
+		stepped |= eff != SMTP_MORE;
 		if (!take_effect(c, eff)) {
 			return;
 		}
 	}
-	go_on(c);
+	/* A part of a reply changes nothing, the time given for it least of
+	 * all: a server may not hold us by a byte now and then. */
+	if (stepped) {
+		go_on(c);
+	}
 }
 
 static void

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Servers, resolvers and machines at their worst, and what becomes of mail. */
+#include <check.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "common/base/fdio.h"
+#include "common/mail/event.h"
+#include "tests/deliverer/process.h"
+
+/* A server whose banner never ends: a byte every DRIP_US. */
+#define DRIP_US 50000u
+
+static struct {
+	int listener, fd;
+	uint16_t port;
+	struct loop_fd watch;
+	struct loop_timer timer;
+	unsigned said;
+} drip;
+
+static void
+on_drip(void *arg)
+{
+	static const char head[] = "220-";
+
+	(void)arg;
+	if (drip.fd >= 0) {
+		if (send(drip.fd, drip.said < 4 ? head + drip.said : "x", 1,
+		    MSG_NOSIGNAL) < 0) {
+			return;
+		}
+		drip.said++;
+	}
+	loop_timer_set(&drip.timer, DRIP_US);
+}
+
+static void
+on_drip_accept(void *arg, unsigned ready)
+{
+	(void)arg;
+	(void)ready;
+	fdio_close(&drip.fd);
+	drip.fd = accept(drip.listener, NULL, NULL);
+	drip.said = 0;
+}
+
+static void
+drip_open(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t len = sizeof a;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	drip.fd = -1;
+	drip.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(drip.listener, (struct sockaddr *)&a, len), 0);
+	ck_assert_int_eq(listen(drip.listener, 8), 0);
+	ck_assert_int_eq(getsockname(drip.listener, (struct sockaddr *)&a,
+	    &len), 0);
+	drip.port = ntohs(a.sin_port);
+	loop_fd_init(&drip.watch, loop, drip.listener, on_drip_accept, NULL);
+	loop_fd_want(&drip.watch, LOOP_READ);
+	loop_timer_init(&drip.timer, loop, on_drip, NULL);
+	loop_timer_set(&drip.timer, DRIP_US);
+}
+
+static void
+drip_close(void)
+{
+	loop_timer_stop(&drip.timer);
+	loop_fd_stop(&drip.watch);
+	fdio_close(&drip.fd);
+	fdio_close(&drip.listener);
+}
+
+/* Time is given for a reply, not for each of its bytes. */
+START_TEST(a_reply_may_not_drip)
+{
+	char conf[256];
+
+	start("", NULL, 0, "");
+	drip_open();
+	snprintf(conf, sizeof conf, "Gateway = \"127.0.0.1:%u\"\n"
+	    "EHLO_Timeout = 0.4\n", drip.port);
+	configure(conf);
+	add_many(1, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_gt(drip.said, 2);
+	ck_assert_str_eq(sp.work[0].result[0].reply,
+	    "451 4.4.2 [internal] no banner");
+	finish();
+	drip_close();
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("hostile");
+	TCase *t = tcase_create("process");
+
+	tcase_set_timeout(t, 30);
+	tcase_add_test(t, a_reply_may_not_drip);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int
+main(void)
+{
+	SRunner *r = srunner_create(suite());
+	int failed;
+
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}
