@@ -7,6 +7,7 @@
 #include "deliverer/site.h"
 
 #define ADDRESS_ROUTE_US (60u * 1000000u)	/* then it is made anew */
+#define LEAST_ROUTE_US 1000000u	/* whatever the TTL: works come fast */
 
 static uint32_t
 limit_of(int64_t configured)
@@ -277,6 +278,8 @@ routed(struct deliverer *d, struct lane *q)
 
 	q->routed_until_us = loop_now_us(d->loop) + ADDRESS_ROUTE_US;
 	n = collect(q, targets, &why);
+	q->routed_until_us = EC_MAX(q->routed_until_us,
+	    loop_now_us(d->loop) + LEAST_ROUTE_US);
 	q->routing = false;
 	q->stuck = n == 0;
 	if (q->stuck) {
@@ -361,8 +364,8 @@ find_route(struct deliverer *d, struct lane *q)
 void
 lane_refresh(struct deliverer *d, struct lane *q)
 {
-	if (!is_waiting_for_hosts(q) &&
-	    q->routed_until_us <= loop_now_us(d->loop)) {
+	if (q->routed_until_us <= loop_now_us(d->loop) &&
+	    !is_waiting_for_hosts(q)) {
 		find_route(d, q);
 	}
 }
@@ -414,6 +417,8 @@ lane_work(struct deliverer *d, struct lane *q, struct work *w, uint32_t left)
 		site_touch(d, q->site);
 	}
 	set_active(d, q, left);
+	/* A queue that always has mail and credit hears no other READY. */
+	lane_refresh(d, q);
 	if (q->stuck) {
 		serve_stuck(d, q);
 	}

@@ -254,6 +254,12 @@ fake_spooler_ready(struct fake_spooler *s, uint32_t queue, const char *domain)
 	ipc_end(&s->link);
 }
 
+void
+fake_spooler_push(struct fake_spooler *s)
+{
+	hand_out(s);
+}
+
 bool
 fake_spooler_all_done(void *arg)
 {

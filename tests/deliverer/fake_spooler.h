@@ -62,6 +62,8 @@ struct fake_work *fake_spooler_add(struct fake_spooler *s, uint32_t queue,
 	unsigned n_rcpt, struct slice body);
 void fake_spooler_ready(struct fake_spooler *s, uint32_t queue,
 	const char *domain);
+/* Hands out by the credit that stands, without a READY. */
+void fake_spooler_push(struct fake_spooler *s);
 /* For worker_harness_wait(). */
 bool fake_spooler_all_done(void *s);
 bool fake_spooler_all_acked(void *s);

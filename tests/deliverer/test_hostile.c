@@ -95,6 +95,72 @@ START_TEST(a_reply_may_not_drip)
 }
 END_TEST
 
+/* A queue that always has mail hears no READY, and follows the DNS all the
+ * same. */
+START_TEST(a_busy_queue_asks_again)
+{
+	char conf[128];
+
+	start("", NULL, 0, "");
+	link_resolver();
+	dns.ttl = 1;
+	dns.host[0] = 1;
+	dns.host[1] = 0;
+	snprintf(conf, sizeof conf, "Remote_SMTP_Port = %u\n", peer.port);
+	configure(conf);
+	add_many(1, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(dns.n_questions, 1);
+	ck_assert_uint_gt(sp.credit[1], 0);
+	let_pass(1100000);
+	add_many(20, 1);
+	fake_spooler_push(&sp);
+	wait_for(fake_spooler_all_acked, &sp);
+	/* Asked again, but not for each message. */
+	ck_assert_uint_eq(dns.n_questions, 2);
+	ck_assert_uint_eq(sp.work[20].result[0].kind, 'D');
+	finish();
+	ipc_link_close(&dns.link);
+}
+END_TEST
+
+/* The same for a queue whose look-up failed: as soon as the DNS is well, the
+ * rest of the queue is delivered. */
+START_TEST(a_long_queue_outlives_a_failed_lookup)
+{
+	char conf[128];
+
+	start("", NULL, 0, "");
+	link_resolver();
+	dns.status = RESOLVE_TEMPORARY;
+	dns.ttl = 1;
+	dns.host[0] = 1;
+	dns.host[1] = 0;
+	snprintf(conf, sizeof conf, "Remote_SMTP_Port = %u\n", peer.port);
+	configure(conf);
+	sp.hold_acks = true;	/* the rest of the queue stays there */
+	add_many(100, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	while (sp.n_done < 64) {
+		loop_turn(loop, true);
+	}
+	ck_assert_uint_eq(sp.work[63].result[0].kind, 'T');
+	dns.status = RESOLVE_OK;
+	let_pass(5100000);
+	sp.hold_acks = false;
+	sp.out[1] = 0;
+	fake_spooler_push(&sp);
+	wait_for(fake_spooler_all_done, &sp);
+	ck_assert_uint_eq(sp.work[99].result[0].kind, 'D');
+	fake_spooler_down(&sp);
+	fake_spooler_up(&sp, 2);	/* the 64 are told and acknowledged */
+	wait_for(fake_spooler_all_acked, &sp);
+	finish();
+	ipc_link_close(&dns.link);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -103,6 +169,8 @@ suite(void)
 
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, a_reply_may_not_drip);
+	tcase_add_test(t, a_busy_queue_asks_again);
+	tcase_add_test(t, a_long_queue_outlives_a_failed_lookup);
 	suite_add_tcase(s, t);
 	return s;
 }
