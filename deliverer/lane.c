@@ -257,11 +257,14 @@ collect(struct lane *q, struct target *targets, enum internal_failure *why)
 	return n;
 }
 
+/* For those it asked itself: what others ask anew meanwhile has an answer that
+ * will do, and nobody would wake us for the next. */
 static bool
 is_waiting_for_hosts(const struct lane *q)
 {
 	for (size_t i = 0; i < q->n_hops; i++) {
-		if (q->hops[i].dest != NULL && q->hops[i].dest->pending) {
+		if (q->hops[i].dest != NULL &&
+		    !list_is_empty(&q->hops[i].wait.link)) {
 			return true;
 		}
 	}

@@ -129,26 +129,13 @@ put_host(struct buf *b, unsigned preference, const char *name, unsigned last)
 
 /* By default two exchangers, the better one said last. */
 static void
-on_question(void *arg, struct ipc_link *k, struct ipc_msg *m)
+answer(uint32_t query, unsigned kind)
 {
-	struct wire_r r = wire_reader(m->body);
-	uint32_t query = wire_u32(&r);
-	uint8_t kind = wire_u8(&r);
 	enum resolve_status status = kind == RESOLVE_MX ? dns.status :
 	    RESOLVE_OK;
 	unsigned hosts = kind == RESOLVE_HOST || dns.host[1] == 0 ? 1 : 2;
-	struct buf *b;
+	struct buf *b = ipc_begin(&dns.link, IPC_RESOLVED);
 
-	(void)arg;
-	ck_assert_int_eq(m->type, IPC_RESOLVE);
-	ck_assert(kind < RESOLVE_KINDS);
-	ck_assert_uint_gt(wire_slice(&r).len, 0);
-	ck_assert(!r.bad && wire_left(&r) == 0);
-	dns.n_questions++;
-	if (dns.mute) {
-		return;
-	}
-	b = ipc_begin(k, IPC_RESOLVED);
 	wire_put_u32(b, query);
 	wire_put_u8(b, (uint8_t)status);
 	wire_put_u32(b, dns.ttl);
@@ -162,7 +149,44 @@ on_question(void *arg, struct ipc_link *k, struct ipc_msg *m)
 		}
 		put_host(b, 10, "mx1.example.net", dns.host[0]);
 	}
-	ipc_end(k);
+	ipc_end(&dns.link);
+}
+
+static void
+on_question(void *arg, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct wire_r r = wire_reader(m->body);
+	struct held_question q = { .query = wire_u32(&r),
+		.kind = wire_u8(&r) };
+
+	(void)arg;
+	(void)k;
+	ck_assert_int_eq(m->type, IPC_RESOLVE);
+	ck_assert_uint_lt(q.kind, RESOLVE_KINDS);
+	slice_copy(q.name, sizeof q.name, wire_slice(&r));
+	ck_assert(!r.bad && wire_left(&r) == 0 && q.name[0] != '\0');
+	dns.n_questions++;
+	if (!dns.mute) {
+		answer(q.query, q.kind);
+		return;
+	}
+	ck_assert_uint_lt(dns.n_held, ARRAY_LEN(dns.held));
+	dns.held[dns.n_held++] = q;
+}
+
+bool
+answer_held(const char *name)
+{
+	for (unsigned i = 0; i < dns.n_held; i++) {
+		struct held_question q = dns.held[i];
+
+		if (strcmp(q.name, name) == 0) {
+			dns.held[i] = dns.held[--dns.n_held];
+			answer(q.query, q.kind);
+			return true;
+		}
+	}
+	return false;
 }
 
 void

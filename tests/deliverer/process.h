@@ -37,17 +37,27 @@ void add_many(unsigned n, uint32_t queue);
 /* For wait_for(): the server's row and those of queues 1 and 2 are empty. */
 bool all_budgets_are_back(void *arg);
 
+struct held_question {
+	uint32_t query;
+	uint8_t kind;
+	char name[64];
+};
+
 /* The resolver that the test plays. */
 struct fake_resolver {
 	struct ipc_link link;
 	enum resolve_status status;	/* of MX questions */
 	uint32_t ttl;
-	bool mute;			/* it answers nothing */
+	bool mute;			/* questions are held back */
+	struct held_question held[8];
+	unsigned n_held;
 	uint8_t host[2];		/* last byte of 127.0.0.x; 0: none */
 	unsigned n_questions;
 };
 extern struct fake_resolver dns;
 
 void link_resolver(void);
+/* Answers what was held back for that name; false if nothing was. */
+bool answer_held(const char *name);
 
 #endif

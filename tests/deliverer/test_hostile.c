@@ -161,6 +161,47 @@ START_TEST(a_long_queue_outlives_a_failed_lookup)
 }
 END_TEST
 
+static bool
+two_are_held(void *arg)
+{
+	(void)arg;
+	return dns.n_held == 2;
+}
+
+/* A route of two names: the second one's answer is known when the queue comes,
+ * and another queue asks for it anew before the first one's is there. */
+START_TEST(an_answer_wakes_who_waits_for_it)
+{
+	char conf[256];
+
+	start("", NULL, 0, "");
+	link_resolver();
+	dns.host[0] = 1;
+	dns.host[1] = 0;
+	dns.ttl = 1;
+	snprintf(conf, sizeof conf, "Remote_SMTP_Port = %u\n"
+	    "Domain \"two.example\" {\n"
+	    "Routes = (\"a.example\" \"b.example\")\n}\n", peer.port);
+	configure(conf);
+	add_many(1, 1);
+	fake_spooler_ready(&sp, 1, "b.example");
+	wait_for(fake_spooler_all_acked, &sp);
+	dns.mute = true;
+	add_many(1, 2);
+	fake_spooler_ready(&sp, 2, "two.example");
+	let_pass(1100000);
+	fake_spooler_ready(&sp, 1, "b.example");
+	wait_for(two_are_held, NULL);
+	ck_assert(answer_held("a.example"));
+	let_pass(50000);
+	ck_assert(answer_held("b.example"));
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(sp.work[1].result[0].kind, 'D');
+	finish();
+	ipc_link_close(&dns.link);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -171,6 +212,7 @@ suite(void)
 	tcase_add_test(t, a_reply_may_not_drip);
 	tcase_add_test(t, a_busy_queue_asks_again);
 	tcase_add_test(t, a_long_queue_outlives_a_failed_lookup);
+	tcase_add_test(t, an_answer_wakes_who_waits_for_it);
 	suite_add_tcase(s, t);
 	return s;
 }
