@@ -5,7 +5,7 @@
 #include "deliverer/deliverer.h"
 
 #define LOOK_AT 16u			/* queues tried for one connection */
-#define PAUSE_US 1000000u		/* at least, after all targets failed */
+#define PAUSE_US 1000000u		/* at least, before the next try */
 #define FIRST_TRIES 4u			/* connections made at once at first */
 
 static void
@@ -270,6 +270,13 @@ pool_conn_failed(struct deliverer *d, struct conn *c,
 }
 
 void
+pool_conn_short(struct deliverer *d, struct conn *c)
+{
+	c->site->short_until_us = loop_now_us(d->loop) + PAUSE_US;
+	pool_conn_leaves(d, c);
+}
+
+void
 pool_retry(struct deliverer *d, struct work *w)
 {
 	struct lane *q = w->queue;
@@ -379,7 +386,7 @@ open_conns(struct deliverer *d, struct site *s, uint64_t now)
 	for (uint32_t n = more_conns(s); n > 0; n--) {
 		struct lane *q;
 
-		if (now < s->down_until_us) {
+		if (now < s->down_until_us || now < s->short_until_us) {
 			return;
 		}
 		q = take_row(d, s);

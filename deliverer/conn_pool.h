@@ -43,6 +43,9 @@ void pool_conn_leaves(struct deliverer *d, struct conn *c);
 /* No target of its site took it; why stands in f. */
 void pool_conn_failed(struct deliverer *d, struct conn *c,
 	const struct smtp_result *f, struct slice text);
+/* It could not be made for want of descriptors or memory.  That is no failure:
+ * mail waits until it can. */
+void pool_conn_short(struct deliverer *d, struct conn *c);
 /* Its last sign: gives its budgets back. */
 void pool_conn_gone(struct deliverer *d, struct conn *c);
 /* Back to the front of its queue, if it was not sent back too often. */

@@ -251,7 +251,7 @@ collect(struct lane *q, struct target *targets, enum internal_failure *why)
 		}
 		any = true;
 	}
-	if (prohibited > 0) {
+	if (prohibited > 0 && *why != INTERNAL_DNS_TEMPORARY) {
 		*why = INTERNAL_PROHIBITED;
 	}
 	return n;

@@ -299,13 +299,25 @@ host_failed_internal(struct conn *c, enum internal_failure f)
 static void connect_to(struct conn *c, bool helo);
 static void no_target_left(struct conn *c);
 
-/* For want of descriptors or of our own address: it says nothing of the host,
- * which stays as good as it was. */
+static bool
+is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	    error == ENOMEM;
+}
+
+/* It says nothing of the host, which stays as good as it was.  For want of
+ * descriptors mail waits; without our own address it fails for now. */
 static void
-local_failure(struct conn *c)
+local_failure(struct conn *c, int error)
 {
 	const struct internal_text *t = internal_text(INTERNAL_NO_HOSTS);
 
+	if (is_shortage(error)) {
+		pool_conn_short(c->d, c);
+		conn_free(c);
+		return;
+	}
 	c->failure = (struct smtp_result){ .kind = t->kind, .code = t->code,
 		.stage = STAGE_NOT_CONNECTED,
 		.text_len = (uint16_t)strlen(t->text) };
@@ -522,13 +534,15 @@ connect_to(struct conn *c, bool helo)
 	smtp_client_init(&c->smtp, slice_of(c->name), helo, &c->out);
 	buf_clear(&c->out);
 	c->out_at = 0;
-	c->fd = open_socket(c, &to);
 	score_add(d->score, SCORE_D_CONNECTS, 1);
+	c->fd = open_socket(c, &to);
 	if (c->fd < 0) {
+		int why = errno;
+
 		log_limited(&trouble, EC_WARNING,
 		    "cannot make an outbound socket%s: %s", c->has_from ?
-		    " bound to Bind_Address" : "", strerror(errno));
-		local_failure(c);
+		    " bound to Bind_Address" : "", strerror(why));
+		local_failure(c, why);
 		return;
 	}
 	if (connect(c->fd, (struct sockaddr *)&to, addr_len(&to)) < 0 &&

@@ -39,6 +39,7 @@ struct site {
 	struct list_node idle;
 	uint32_t n_conns, n_making, n_ready;
 	uint64_t down_until_us;	/* no connection is tried before */
+	uint64_t short_until_us;	/* the same, for want of descriptors */
 	struct smtp_result failure;	/* why; text in failure_text */
 	char failure_text[SMTP_FAILURE_MAX];
 	struct list_node in_dirty, in_starved;

@@ -202,6 +202,72 @@ START_TEST(an_answer_wakes_who_waits_for_it)
 }
 END_TEST
 
+/* One hop may not be talked to, the other could not be looked up: that is not
+ * for good. */
+START_TEST(prohibited_but_not_all_known)
+{
+	start("", NULL, 0, "");
+	link_resolver();
+	dns.status = RESOLVE_TEMPORARY;
+	configure("Prohibited_Hosts = (\"127.0.0.0/8\")\n"
+	    "Routes = (\"127.0.0.1\" \"a.example\")\n");
+	add_many(1, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(sp.work[0].result[0].kind, 'T');
+	finish();
+	ipc_link_close(&dns.link);
+}
+END_TEST
+
+static bool
+limit_is_reached(void *arg)
+{
+	struct slice left = buf_slice(&h.log);
+
+	(void)arg;
+	while (left.len > 0 && !slice_starts(left,
+	    SLICE("cannot make an outbound socket"))) {
+		left = slice_skip(left, 1);
+	}
+	return left.len > 0;
+}
+
+/* No descriptor left is our trouble: mail waits for one, it does not fail. */
+START_TEST(out_of_descriptors)
+{
+	static const struct peer_rule rules[] = {
+		{ .verb = "MAIL", .then = PEER_MUTE },
+	};
+	char conf[512];
+
+	snprintf(conf, sizeof conf, "Server_Max_File_Descriptors = 64\n"
+	    "Max_Outbound_Connections = 100\nMAILFROM_Timeout = 2\n"
+	    "Idle_Timeout = 0\n");
+	start("", rules, 1, conf);
+	snprintf(conf, sizeof conf, "Gateway = \"127.0.0.1:%u\"\n"
+	    "Max_Outbound_Connections = 100\nMAILFROM_Timeout = 2\n"
+	    "Domain \"b.example\" {\nGateway = \"127.0.0.1:%u\"\n}\n",
+	    peer.port, other.port);
+	configure(conf);
+	add_many(300, 1);
+	fake_spooler_ready(&sp, 1, "a.example");
+	wait_for(limit_is_reached, NULL);
+	add_many(1, 2);
+	fake_spooler_ready(&sp, 2, "b.example");
+	/* Nothing more for the first queue, so that its places come free. */
+	for (unsigned i = 0; i < 300; i++) {
+		sp.work[i].handed = true;
+	}
+	while (!sp.work[300].acked) {
+		loop_turn(loop, true);
+	}
+	ck_assert_msg(sp.work[300].result[0].kind == 'D', "%c %s",
+	    sp.work[300].result[0].kind, sp.work[300].result[0].reply);
+	finish();
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -213,6 +279,8 @@ suite(void)
 	tcase_add_test(t, a_busy_queue_asks_again);
 	tcase_add_test(t, a_long_queue_outlives_a_failed_lookup);
 	tcase_add_test(t, an_answer_wakes_who_waits_for_it);
+	tcase_add_test(t, prohibited_but_not_all_known);
+	tcase_add_test(t, out_of_descriptors);
 	suite_add_tcase(s, t);
 	return s;
 }
