@@ -97,7 +97,7 @@ pool_queue_rows(struct deliverer *d, struct lane *q)
 static bool
 is_used_up(const struct conn *c)
 {
-	return (c->opt.max_deliveries != 0 &&
+	return c->used_up || (c->opt.max_deliveries != 0 &&
 	    c->n_mails >= c->opt.max_deliveries) ||
 	    (c->opt.max_rcpts != 0 && c->n_rcpts >= c->opt.max_rcpts);
 }
@@ -148,6 +148,7 @@ pool_next_work(struct deliverer *d, struct conn *c)
 	w = list_entry(list_first(&q->waiting), struct work, link);
 	if (c->opt.max_rcpts != 0 && c->n_rcpts > 0 &&
 	    c->n_rcpts + w->mail.n_rcpt > c->opt.max_rcpts) {
+		c->used_up = true;	/* or the mail waits behind it */
 		return NULL;
 	}
 	list_remove(&w->link);
@@ -191,14 +192,10 @@ pool_conn_leaves(struct deliverer *d, struct conn *c)
 void
 pool_conn_idle(struct deliverer *d, struct conn *c)
 {
-	/* Refused by the bound of recipients counts as used up, too. */
-	bool full = is_used_up(c) || (c->opt.max_rcpts != 0 &&
-	    c->n_rcpts > 0 && c->site->n_waiting > 0);
-
 	if (c->phase == CONN_LEAVING || !list_is_empty(&c->in_idle)) {
 		return;
 	}
-	if (full || (c->opt.idle_us == 0 && c->n_mails > 0) ||
+	if (is_used_up(c) || (c->opt.idle_us == 0 && c->n_mails > 0) ||
 	    (d->draining && d->spool.n_held == 0)) {
 		outbound_quit(d, c);
 		return;
@@ -462,11 +459,15 @@ serve(struct deliverer *d, struct site *s)
 		struct conn *c = list_entry(n, struct conn, in_idle);
 		struct work *w = pool_next_work(d, c);
 
-		if (w == NULL) {
+		if (w == NULL && !is_used_up(c)) {
 			break;
 		}
 		list_remove(&c->in_idle);
-		outbound_send(d, c, w);
+		if (w != NULL) {
+			outbound_send(d, c, w);
+		} else {
+			outbound_quit(d, c);
+		}
 	}
 	open_conns(d, s, now);
 	down = is_down(s, now);
