@@ -261,6 +261,8 @@ settle_work(struct conn *c)
 		if (c->body && c->dot_made) {
 			/* The dot was made and did not leave. */
 			spool_stage(c->d, w, STAGE_NOTHING, NULL);
+		} else if (c->dot_made && c->smtp.answered) {
+			spool_stage(c->d, w, STAGE_REFUSED, NULL);
 		}
 		say_outcome(c, w, had_body);
 	}

@@ -268,6 +268,48 @@ START_TEST(out_of_descriptors)
 }
 END_TEST
 
+/* A connection with too few recipients left for the next mail leaves at once;
+ * it does not keep the mail waiting for its idle time. */
+START_TEST(no_room_for_recipients_is_used_up)
+{
+	uint64_t from;
+
+	start("", NULL, 0, "Max_Recipients_Per_Connection = 4\n"
+	    "Max_Outbound_Connections = 1\nIdle_Timeout = 6\n");
+	fake_spooler_add(&sp, 1, 3, SLICE(BODY));
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	from = loop_refresh_us(loop);
+	fake_spooler_add(&sp, 1, 3, SLICE(BODY));
+	fake_spooler_push(&sp);
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(sp.work[1].result[0].kind, 'D');
+	ck_assert_uint_lt(loop_refresh_us(loop) - from, 4000000);
+	ck_assert_uint_eq(peer.n_conns, 2);
+	finish();
+}
+END_TEST
+
+/* 421 is a reply to the dot like any other: there is no doubt then. */
+START_TEST(shut_after_dot_is_an_answer)
+{
+	static const struct peer_rule rules[] = {
+		{ .verb = ".", .reply = "421 4.3.2 going\r\n",
+		  .then = PEER_CLOSE },
+	};
+
+	start("PIPELINING", rules, 1, "Idle_Timeout = 0.2\n");
+	fake_spooler_add(&sp, 1, 2, SLICE(BODY));
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(sp.work[0].result[1].kind, 'T');
+	ck_assert_uint_eq(sp.work[0].result[1].code, 421);
+	ck_assert_uint_eq(stage_get(&h.stages->slot[0][0],
+	    sp.work[0].number), STAGE_REFUSED);
+	finish();
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -281,6 +323,8 @@ suite(void)
 	tcase_add_test(t, an_answer_wakes_who_waits_for_it);
 	tcase_add_test(t, prohibited_but_not_all_known);
 	tcase_add_test(t, out_of_descriptors);
+	tcase_add_test(t, no_room_for_recipients_is_used_up);
+	tcase_add_test(t, shut_after_dot_is_an_answer);
 	suite_add_tcase(s, t);
 	return s;
 }
