@@ -455,6 +455,8 @@ on_input(struct conn *c)
 	 * all: a server may not hold us by a byte now and then. */
 	if (stepped) {
 		go_on(c);
+	} else if (flush(c) < 0) {
+		conn_lost(c);
 	}
 }
 
@@ -484,17 +486,14 @@ on_socket(void *arg, unsigned ready)
 		on_connected(c);
 		return;
 	}
-	if ((ready & LOOP_WRITE) != 0) {
-		int r = flush(c);
-
-		if (r < 0) {
-			conn_lost(c);
-			return;
-		}
-		set_deadline(c, patience(c));
-	}
+	/* Reading first: a server that hangs up has said why, and to a write
+	 * it would only be gone. */
 	if ((ready & LOOP_READ) != 0) {
 		on_input(c);
+	} else if (flush(c) < 0) {
+		conn_lost(c);
+	} else {
+		set_deadline(c, patience(c));
 	}
 }
 

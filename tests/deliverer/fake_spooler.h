@@ -12,7 +12,7 @@
 
 #define FAKE_WORKS 4096u
 #define FAKE_RCPTS 8u
-#define FAKE_SLAB (1u << 20)
+#define FAKE_SLAB (16u << 20)
 
 struct fake_result {
 	uint64_t id;

@@ -46,21 +46,30 @@ on_drip_accept(void *arg, unsigned ready)
 }
 
 static void
-drip_open(void)
+drip_listen(loop_fd_fn on_accept)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET };
 	socklen_t len = sizeof a;
+	int little = 4096;
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	drip.fd = -1;
 	drip.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(drip.listener, SOL_SOCKET, SO_RCVBUF, &little,
+	    sizeof little);
 	ck_assert_int_eq(bind(drip.listener, (struct sockaddr *)&a, len), 0);
 	ck_assert_int_eq(listen(drip.listener, 8), 0);
 	ck_assert_int_eq(getsockname(drip.listener, (struct sockaddr *)&a,
 	    &len), 0);
 	drip.port = ntohs(a.sin_port);
-	loop_fd_init(&drip.watch, loop, drip.listener, on_drip_accept, NULL);
+	loop_fd_init(&drip.watch, loop, drip.listener, on_accept, NULL);
 	loop_fd_want(&drip.watch, LOOP_READ);
+}
+
+static void
+drip_open(void)
+{
+	drip_listen(on_drip_accept);
 	loop_timer_init(&drip.timer, loop, on_drip, NULL);
 	loop_timer_set(&drip.timer, DRIP_US);
 }
@@ -73,6 +82,75 @@ drip_close(void)
 	fdio_close(&drip.fd);
 	fdio_close(&drip.listener);
 }
+
+/* A server that takes a little of a content, refuses it and hangs up with the
+ * rest unread. */
+static struct loop_fd rude_conn;
+
+static void
+on_rude_end(void *arg)
+{
+	(void)arg;
+	ck_assert_int_gt(send(drip.fd, "552 5.3.4 too big\r\n", 19,
+	    MSG_NOSIGNAL), 0);
+	fdio_close(&drip.fd);
+}
+
+static void
+on_rude_line(void *arg, unsigned ready)
+{
+	char line[512];
+	ssize_t n = read(drip.fd, line, sizeof line);
+	const char *reply = "250 ok\r\n";
+
+	(void)arg;
+	(void)ready;
+	ck_assert_int_gt(n, 0);
+	if (line[0] == 'D') {
+		reply = "354 go\r\n";
+		loop_fd_stop(&rude_conn);
+		loop_timer_init(&drip.timer, loop, on_rude_end, NULL);
+		loop_timer_set(&drip.timer, 300000);
+	}
+	ck_assert_int_gt(send(drip.fd, reply, strlen(reply), MSG_NOSIGNAL),
+	    0);
+}
+
+static void
+on_rude_accept(void *arg, unsigned ready)
+{
+	(void)arg;
+	(void)ready;
+	drip.fd = accept(drip.listener, NULL, NULL);
+	loop_fd_init(&rude_conn, loop, drip.fd, on_rude_line, NULL);
+	loop_fd_want(&rude_conn, LOOP_READ);
+	ck_assert_int_gt(send(drip.fd, "220 hi\r\n", 8, MSG_NOSIGNAL), 0);
+}
+
+/* The refusal counts, even if our next bytes find nobody. */
+START_TEST(last_words_in_the_content)
+{
+	static char body[12000000];
+	char conf[256];
+
+	for (size_t i = 0; i < sizeof body; i += 4) {
+		memcpy(body + i, "xy\r\n", 4);
+	}
+	start("", NULL, 0, "");
+	drip_listen(on_rude_accept);
+	snprintf(conf, sizeof conf, "Gateway = \"127.0.0.1:%u\"\n"
+	    "Max_Outbound_Connections = 1\n", drip.port);
+	configure(conf);
+	fake_spooler_add(&sp, 1, 1, slice_make(body, sizeof body));
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_eq(sp.work[0].result[0].stage, STAGE_BODY);
+	ck_assert_str_eq(sp.work[0].result[0].reply, "552 5.3.4 too big");
+	ck_assert_uint_eq(sp.work[0].result[0].kind, 'P');
+	finish();
+	drip_close();
+}
+END_TEST
 
 /* Time is given for a reply, not for each of its bytes. */
 START_TEST(a_reply_may_not_drip)
@@ -325,6 +403,7 @@ suite(void)
 	tcase_add_test(t, out_of_descriptors);
 	tcase_add_test(t, no_room_for_recipients_is_used_up);
 	tcase_add_test(t, shut_after_dot_is_an_answer);
+	tcase_add_test(t, last_words_in_the_content);
 	suite_add_tcase(s, t);
 	return s;
 }
