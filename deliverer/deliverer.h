@@ -33,6 +33,7 @@ struct deliverer {
 	struct score_slot *score;
 	unsigned index;
 	bool draining, finished;
+	bool idle_quit;			/* draining: idle ones were sent off */
 	char hostname[256];
 	struct loop_hook turn;
 	struct loop_timer second;	/* each second */
