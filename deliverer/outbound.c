@@ -21,6 +21,7 @@
 
 #define FRESH_US 2000000u	/* a connection waits so long for its first work */
 #define OUT_MAX (1u << 20)	/* commands of one group */
+#define OUT_KEPT 16384u		/* a free connection keeps no larger buffer */
 
 static void try_next(struct conn *c);
 static void conn_end(struct conn *c);
@@ -243,6 +244,9 @@ conn_free(struct conn *c)
 	pool_conn_gone(d, c);
 	d->n_conns--;
 	score_set(d->score, SCORE_D_CONNECTIONS, d->n_conns);
+	if (c->out.cap > OUT_KEPT) {
+		buf_fini(&c->out);
+	}
 	list_remove(&c->link);
 	list_push_front(&d->free_conns, &c->link);
 }
