@@ -6,6 +6,7 @@
 
 #define LOOK_AT 16u			/* queues tried for one connection */
 #define PAUSE_US 1000000u		/* at least, before the next try */
+#define CREDIT_TERM_S 2u		/* at least, before others have it */
 #define FIRST_TRIES 4u			/* connections made at once at first */
 
 static void
@@ -39,6 +40,12 @@ pool_sort(struct deliverer *d, struct lane *q)
 void
 pool_credit(struct deliverer *d, struct lane *q, uint32_t credit)
 {
+	if (q->credit == 0 && credit > 0) {
+		q->given_s = d->seconds;
+		list_push_back(&d->given, &q->in_given);
+	} else if (credit == 0) {
+		list_remove(&q->in_given);
+	}
 	d->credit = d->credit - q->credit + credit;
 	q->credit = credit;
 	spool_pull(d, q, credit);
@@ -420,6 +427,16 @@ take_credits(struct deliverer *d, struct site *s)
 	}
 }
 
+/* A first portion: the more is given away, the smaller. */
+static uint32_t
+portion(const struct deliverer *d, uint32_t share)
+{
+	bool plenty = !d->pressed && d->credit + share + POOL_CREDIT_RESERVE <=
+	    POOL_CREDIT_MAX;
+
+	return plenty ? share : EC_MIN(share, POOL_CREDIT_LEAST);
+}
+
 static void
 set_credits(struct deliverer *d, struct site *s, bool down)
 {
@@ -434,15 +451,19 @@ set_credits(struct deliverer *d, struct site *s, bool down)
 	    d->credit + POOL_CREDIT_LEAST <= POOL_CREDIT_MAX) {
 		struct lane *q = list_entry(n, struct lane, in_hungry);
 
-		pool_credit(d, q, EC_MIN(share, POOL_CREDIT_MAX - d->credit));
+		pool_credit(d, q, portion(d, share));
+	}
+	if (s->n_hungry > 0 && s->refused_s != d->seconds) {
+		s->refused_s = d->seconds;
+		d->refused += s->n_hungry;
 	}
 	/* A lone queue grows with its connections. */
-	if (s->n_credited == 1 && s->n_hungry == 0) {
+	if (s->n_credited == 1 && s->n_hungry == 0 && !d->pressed) {
 		struct lane *q = list_entry(list_first(&s->credited),
 		    struct lane, in_credited);
 
-		if (q->credit < share && d->credit - q->credit + share <=
-		    POOL_CREDIT_MAX) {
+		if (q->credit < share && d->credit - q->credit + share +
+		    POOL_CREDIT_RESERVE <= POOL_CREDIT_MAX) {
 			pool_credit(d, q, share);
 		}
 	}
@@ -501,11 +522,49 @@ pool_turn(struct deliverer *d)
 	}
 }
 
+/* Credit for the lanes that got none in the last second: who has much gives
+ * half, then who has had the least for longest goes behind them. */
+static void
+share_out(struct deliverer *d)
+{
+	uint32_t need = d->refused * POOL_CREDIT_LEAST, freed = 0;
+	struct list_node *first;
+
+	d->pressed = d->refused > 0;
+	d->refused = 0;
+	list_each(n, tmp, &d->given) {
+		struct lane *q = list_entry(n, struct lane, in_given);
+		uint32_t less = EC_MAX(q->credit / 2, POOL_CREDIT_LEAST);
+
+		if (freed >= need) {
+			return;
+		}
+		if (less < q->credit) {
+			freed += q->credit - less;
+			pool_credit(d, q, less);
+		}
+	}
+	while (freed < need && (first = list_first(&d->given)) != NULL) {
+		struct lane *q = list_entry(first, struct lane, in_given);
+
+		if (d->seconds - q->given_s < CREDIT_TERM_S) {
+			return;
+		}
+		freed += q->credit;
+		pool_credit(d, q, 0);
+		if (q->site != NULL) {
+			list_remove(&q->site->in_starved);
+			list_push_back(&d->starved, &q->site->in_starved);
+		}
+	}
+}
+
 void
 pool_second(struct deliverer *d)
 {
 	struct list_node *n;
 
+	share_out(d);
 	while ((n = list_pop_front(&d->starved)) != NULL) {
 		site_touch(d, list_entry(n, struct site, in_starved));
 	}

@@ -16,6 +16,7 @@
 
 #define POOL_CREDIT_MAX 4096u	/* works asked for, of all queues */
 #define POOL_CREDIT_SOFT 2048u	/* past it idle queues keep none */
+#define POOL_CREDIT_RESERVE 512u /* of the most; given in least portions */
 #define POOL_CREDIT_LEAST 4u
 #define POOL_CREDIT_ALONE 64u	/* at least, for the only busy queue */
 #define POOL_CREDIT_FAIL 64u	/* where works are taken to be failed */

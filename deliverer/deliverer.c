@@ -72,6 +72,7 @@ on_second(void *arg)
 {
 	struct deliverer *d = arg;
 
+	d->seconds++;
 	pool_second(d);
 	resolve_tick(&d->resolve);
 	score_set(d->score, SCORE_D_WORKING, d->spool.n_held);
@@ -102,6 +103,7 @@ deliverer_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	table_init(&d->sites);
 	list_init(&d->dirty);
 	list_init(&d->starved);
+	list_init(&d->given);
 	host_memory_init(&d->hosts);
 	resolve_client_init(&d->resolve, d->loop);
 	spool_client_init(&d->spool);

@@ -88,6 +88,7 @@ lane_get(struct deliverer *d, struct slice domain, struct slice group,
 	list_init(&q->in_wanting);
 	list_init(&q->in_hungry);
 	list_init(&q->in_credited);
+	list_init(&q->in_given);
 	list_init(&q->conns);
 	table_put(&d->queues, &q->node, slice_make(q->names, at));
 	score_set(d->score, SCORE_D_QUEUES, d->queues.n);
@@ -386,6 +387,7 @@ lane_unnamed(struct deliverer *d, struct lane *q, bool gone)
 	q->number = 0;
 	d->credit -= q->credit;
 	q->credit = 0;
+	list_remove(&q->in_given);
 	pool_queue_rows(d, q);
 	set_active(d, q, 0);
 	if (gone) {

@@ -38,6 +38,7 @@ struct site {
 	/* Connections. */
 	struct list_node idle;
 	uint32_t n_conns, n_making, n_ready;
+	uint32_t refused_s;	/* the second in which it got too little credit */
 	uint64_t down_until_us;	/* no connection is tried before */
 	uint64_t short_until_us;	/* the same, for want of descriptors */
 	struct smtp_result failure;	/* why; text in failure_text */

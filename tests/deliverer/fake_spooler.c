@@ -132,7 +132,7 @@ on_message(void *arg, struct ipc_link *k, struct ipc_msg *m)
 	(void)k;
 	if (m->type == IPC_PULL) {
 		queue = wire_u32(&r);
-		ck_assert_uint_lt(queue, 16);
+		ck_assert_uint_lt(queue, FAKE_QUEUES);
 		s->credit[queue] = wire_u32(&r);
 		s->n_pulls++;
 		ck_assert(!r.bad && wire_left(&r) == 0);

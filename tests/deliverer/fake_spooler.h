@@ -12,6 +12,7 @@
 
 #define FAKE_WORKS 4096u
 #define FAKE_RCPTS 8u
+#define FAKE_QUEUES 128u
 #define FAKE_SLAB (16u << 20)
 
 struct fake_result {
@@ -46,8 +47,7 @@ struct fake_spooler {
 	uint32_t handle;
 	struct fake_work work[FAKE_WORKS];
 	unsigned n_works, n_done, n_held;
-	uint32_t credit[16], out[16];	/* by queue */
-	char domain[16][64];
+	uint32_t credit[FAKE_QUEUES], out[FAKE_QUEUES];	/* by queue */
 	unsigned n_pulls;
 	unsigned n_again;		/* outcomes that came twice */
 };

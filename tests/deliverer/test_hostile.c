@@ -388,6 +388,50 @@ START_TEST(shut_after_dot_is_an_answer)
 }
 END_TEST
 
+/* Slow domains that hold all the credit there is give some of it to a queue
+ * that comes later. */
+START_TEST(slow_domains_starve_nobody)
+{
+	static const struct peer_rule rules[] = {
+		{ .verb = "MAIL", .then = PEER_MUTE },
+	};
+	const unsigned slow = 70, last = slow + 1;
+	char conf[512];
+
+	start("", rules, 1, "");
+	snprintf(conf, sizeof conf, "Gateway = \"127.0.0.1:%u\"\n"
+	    "Max_Outbound_Connections = 1\n"
+	    "Migrate_Connections_Between_Sibling_Domains = false\n"
+	    "Domain \"last.example\" {\nGateway = \"127.0.0.1:%u\"\n}\n",
+	    peer.port, other.port);
+	configure(conf);
+	for (unsigned i = 1; i <= slow; i++) {
+		char domain[32];
+
+		snprintf(domain, sizeof domain, "slow%u.example", i);
+		add_many(1, i);
+		fake_spooler_ready(&sp, i, domain);
+	}
+	while (scripted_peer_count(&peer, "MAIL") < 64) {
+		loop_turn(loop, true);
+	}
+	add_many(1, last);
+	fake_spooler_ready(&sp, last, "last.example");
+	while (!sp.work[slow].acked) {
+		loop_turn(loop, true);
+	}
+	ck_assert_uint_eq(sp.work[slow].result[0].kind, 'D');
+	/* The first ones come to be served, too. */
+	while (scripted_peer_count(&peer, "MAIL") < slow) {
+		loop_turn(loop, true);
+	}
+	scripted_peer_close(&peer);	/* they all fail: the drain is short */
+	wait_for(fake_spooler_all_acked, &sp);
+	scripted_peer_open(&peer, loop, "", NULL, 0);
+	finish();
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -404,6 +448,7 @@ suite(void)
 	tcase_add_test(t, no_room_for_recipients_is_used_up);
 	tcase_add_test(t, shut_after_dot_is_an_answer);
 	tcase_add_test(t, last_words_in_the_content);
+	tcase_add_test(t, slow_domains_starve_nobody);
 	suite_add_tcase(s, t);
 	return s;
 }
