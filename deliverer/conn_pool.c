@@ -384,12 +384,22 @@ more_conns(const struct site *s)
 	    (uint64_t)(at_once - s->n_making));
 }
 
+static bool
+has_no_credit(const struct deliverer *d)
+{
+	return d->credit + POOL_CREDIT_LEAST > POOL_CREDIT_MAX;
+}
+
 static void
 open_conns(struct deliverer *d, struct site *s, uint64_t now)
 {
 	for (uint32_t n = more_conns(s); n > 0; n--) {
 		struct lane *q;
 
+		if (s->n_waiting == 0 && s->n_credited == 0 &&
+		    has_no_credit(d)) {
+			return;		/* no mail would come to it */
+		}
 		if (now < s->down_until_us || now < s->short_until_us) {
 			return;
 		}
@@ -438,25 +448,35 @@ portion(const struct deliverer *d, uint32_t share)
 }
 
 static void
+count_refused(struct deliverer *d, struct site *s)
+{
+	if (s->n_hungry > 0 && s->refused_s != d->seconds && has_no_credit(d)) {
+		s->refused_s = d->seconds;
+		d->refused += s->n_hungry;
+	}
+}
+
+static void
 set_credits(struct deliverer *d, struct site *s, bool down)
 {
 	uint32_t share = down ? POOL_CREDIT_FAIL : share_of(s);
 	struct list_node *n;
 
-	if (d->draining || (s->n_ready == 0 && !down)) {
+	if (d->draining) {
 		take_credits(d, s);
 		return;
 	}
-	while ((n = list_first(&s->hungry)) != NULL &&
-	    d->credit + POOL_CREDIT_LEAST <= POOL_CREDIT_MAX) {
+	if (s->n_ready == 0 && !down) {
+		take_credits(d, s);
+		count_refused(d, s);
+		return;
+	}
+	while ((n = list_first(&s->hungry)) != NULL && !has_no_credit(d)) {
 		struct lane *q = list_entry(n, struct lane, in_hungry);
 
 		pool_credit(d, q, portion(d, share));
 	}
-	if (s->n_hungry > 0 && s->refused_s != d->seconds) {
-		s->refused_s = d->seconds;
-		d->refused += s->n_hungry;
-	}
+	count_refused(d, s);
 	/* A lone queue grows with its connections. */
 	if (s->n_credited == 1 && s->n_hungry == 0 && !d->pressed) {
 		struct lane *q = list_entry(list_first(&s->credited),

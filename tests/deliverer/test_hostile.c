@@ -417,10 +417,12 @@ START_TEST(slow_domains_starve_nobody)
 	}
 	add_many(1, last);
 	fake_spooler_ready(&sp, last, "last.example");
+	ck_assert_uint_eq(other.n_conns, 0);
 	while (!sp.work[slow].acked) {
 		loop_turn(loop, true);
 	}
 	ck_assert_uint_eq(sp.work[slow].result[0].kind, 'D');
+	ck_assert_uint_eq(other.n_conns, 1);
 	/* The first ones come to be served, too. */
 	while (scripted_peer_count(&peer, "MAIL") < slow) {
 		loop_turn(loop, true);
