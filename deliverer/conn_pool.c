@@ -2,11 +2,11 @@
 /* Connections and work, brought together within the budgets. */
 #include "deliverer/conn_pool.h"
 
+#include "deliverer/credit.h"
 #include "deliverer/deliverer.h"
 
 #define LOOK_AT 16u			/* queues tried for one connection */
 #define PAUSE_US 1000000u		/* at least, before the next try */
-#define CREDIT_TERM_S 2u		/* at least, before others have it */
 #define FIRST_TRIES 4u			/* connections made at once at first */
 
 static void
@@ -35,21 +35,6 @@ pool_sort(struct deliverer *d, struct lane *q)
 	put_in(&s->hungry, &q->in_hungry, q->active > 0 && q->credit == 0 &&
 	    q->number != 0 && !d->draining, &s->n_hungry);
 	put_in(&s->credited, &q->in_credited, q->credit > 0, &s->n_credited);
-}
-
-void
-pool_credit(struct deliverer *d, struct lane *q, uint32_t credit)
-{
-	if (q->credit == 0 && credit > 0) {
-		q->given_s = d->seconds;
-		list_push_back(&d->given, &q->in_given);
-	} else if (credit == 0) {
-		list_remove(&q->in_given);
-	}
-	d->credit = d->credit - q->credit + credit;
-	q->credit = credit;
-	spool_pull(d, q, credit);
-	pool_sort(d, q);
 }
 
 static void
@@ -180,6 +165,9 @@ pool_conn_ready(struct deliverer *d, struct conn *c)
 	c->phase = CONN_READY;
 	s->n_making--;
 	s->n_ready++;
+	s->n_open++;
+	s->target[c->target - s->target].n_open++;
+	c->greeted = true;
 	s->down_until_us = 0;
 	site_touch(d, s);
 }
@@ -237,6 +225,13 @@ pool_conn_gone(struct deliverer *d, struct conn *c)
 	}
 	give_row(d, c);
 	budget_give(d->budget, BUDGET_SERVER, d->index);
+	if (c->greeted) {
+		struct site *s = c->site;
+
+		s->n_open--;
+		s->target[c->target - s->target].n_open--;
+		s->full_until_us = 0;	/* a place is free */
+	}
 	c->site->n_conns--;
 	c->queue = NULL;
 	list_remove(&c->in_queue);
@@ -265,6 +260,14 @@ pool_conn_failed(struct deliverer *d, struct conn *c,
 {
 	struct site *s = c->site;
 
+	if (s->n_open > 0) {
+		/* It serves us, only not on more connections.  One that is
+		 * leaving may still count there. */
+		s->full_until_us = loop_now_us(d->loop) +
+		    EC_MAX(c->opt.host_retry_us, (uint64_t)PAUSE_US);
+		pool_conn_leaves(d, c);
+		return;
+	}
 	s->failure = *f;
 	s->failure.text_len = (uint16_t)EC_MIN(text.len,
 	    sizeof s->failure_text);
@@ -384,12 +387,6 @@ more_conns(const struct site *s)
 	    (uint64_t)(at_once - s->n_making));
 }
 
-static bool
-has_no_credit(const struct deliverer *d)
-{
-	return d->credit + POOL_CREDIT_LEAST > POOL_CREDIT_MAX;
-}
-
 static void
 open_conns(struct deliverer *d, struct site *s, uint64_t now)
 {
@@ -397,10 +394,11 @@ open_conns(struct deliverer *d, struct site *s, uint64_t now)
 		struct lane *q;
 
 		if (s->n_waiting == 0 && s->n_credited == 0 &&
-		    has_no_credit(d)) {
+		    credit_is_gone(d)) {
 			return;		/* no mail would come to it */
 		}
-		if (now < s->down_until_us || now < s->short_until_us) {
+		if (now < s->down_until_us || now < s->short_until_us ||
+		    now < s->full_until_us) {
 			return;
 		}
 		q = take_row(d, s);
@@ -415,77 +413,6 @@ open_conns(struct deliverer *d, struct site *s, uint64_t now)
 			return;
 		}
 		outbound_open(d, q, q->number);
-	}
-}
-
-/* What one queue of this site should have as its credit. */
-static uint32_t
-share_of(const struct site *s)
-{
-	uint32_t busy = EC_MAX(s->n_hungry + s->n_credited, 1u);
-	uint32_t share = 4 * s->n_ready / busy;
-
-	return EC_MAX(share, busy == 1 ? POOL_CREDIT_ALONE :
-	    POOL_CREDIT_LEAST);
-}
-
-static void
-take_credits(struct deliverer *d, struct site *s)
-{
-	list_each(n, tmp, &s->credited) {
-		pool_credit(d, list_entry(n, struct lane, in_credited), 0);
-	}
-}
-
-/* A first portion: the more is given away, the smaller. */
-static uint32_t
-portion(const struct deliverer *d, uint32_t share)
-{
-	bool plenty = !d->pressed && d->credit + share + POOL_CREDIT_RESERVE <=
-	    POOL_CREDIT_MAX;
-
-	return plenty ? share : EC_MIN(share, POOL_CREDIT_LEAST);
-}
-
-static void
-count_refused(struct deliverer *d, struct site *s)
-{
-	if (s->n_hungry > 0 && s->refused_s != d->seconds && has_no_credit(d)) {
-		s->refused_s = d->seconds;
-		d->refused += s->n_hungry;
-	}
-}
-
-static void
-set_credits(struct deliverer *d, struct site *s, bool down)
-{
-	uint32_t share = down ? POOL_CREDIT_FAIL : share_of(s);
-	struct list_node *n;
-
-	if (d->draining) {
-		take_credits(d, s);
-		return;
-	}
-	if (s->n_ready == 0 && !down) {
-		take_credits(d, s);
-		count_refused(d, s);
-		return;
-	}
-	while ((n = list_first(&s->hungry)) != NULL && !has_no_credit(d)) {
-		struct lane *q = list_entry(n, struct lane, in_hungry);
-
-		pool_credit(d, q, portion(d, share));
-	}
-	count_refused(d, s);
-	/* A lone queue grows with its connections. */
-	if (s->n_credited == 1 && s->n_hungry == 0 && !d->pressed) {
-		struct lane *q = list_entry(list_first(&s->credited),
-		    struct lane, in_credited);
-
-		if (q->credit < share && d->credit - q->credit + share +
-		    POOL_CREDIT_RESERVE <= POOL_CREDIT_MAX) {
-			pool_credit(d, q, share);
-		}
 	}
 }
 
@@ -515,7 +442,7 @@ serve(struct deliverer *d, struct site *s)
 	if (down) {
 		fail_waiting(d, s);
 	}
-	set_credits(d, s, down);
+	credit_set(d, s, down);
 	list_remove(&s->in_starved);
 	if (s->active + s->n_waiting > 0) {
 		/* A row, a credit or a host may come free. */
@@ -542,49 +469,12 @@ pool_turn(struct deliverer *d)
 	}
 }
 
-/* Credit for the lanes that got none in the last second: who has much gives
- * half, then who has had the least for longest goes behind them. */
-static void
-share_out(struct deliverer *d)
-{
-	uint32_t need = d->refused * POOL_CREDIT_LEAST, freed = 0;
-	struct list_node *first;
-
-	d->pressed = d->refused > 0;
-	d->refused = 0;
-	list_each(n, tmp, &d->given) {
-		struct lane *q = list_entry(n, struct lane, in_given);
-		uint32_t less = EC_MAX(q->credit / 2, POOL_CREDIT_LEAST);
-
-		if (freed >= need) {
-			return;
-		}
-		if (less < q->credit) {
-			freed += q->credit - less;
-			pool_credit(d, q, less);
-		}
-	}
-	while (freed < need && (first = list_first(&d->given)) != NULL) {
-		struct lane *q = list_entry(first, struct lane, in_given);
-
-		if (d->seconds - q->given_s < CREDIT_TERM_S) {
-			return;
-		}
-		freed += q->credit;
-		pool_credit(d, q, 0);
-		if (q->site != NULL) {
-			list_remove(&q->site->in_starved);
-			list_push_back(&d->starved, &q->site->in_starved);
-		}
-	}
-}
-
 void
 pool_second(struct deliverer *d)
 {
 	struct list_node *n;
 
-	share_out(d);
+	credit_second(d);
 	while ((n = list_pop_front(&d->starved)) != NULL) {
 		site_touch(d, list_entry(n, struct site, in_starved));
 	}

@@ -3,6 +3,7 @@
 #include "deliverer/deliverer.h"
 
 #include "deliverer/conn_pool.h"
+#include "deliverer/credit.h"
 #include "deliverer/outbound.h"
 #include "deliverer/lane.h"
 
@@ -206,7 +207,7 @@ deliverer_drain(struct worker *w)
 		struct lane *q = list_entry(n, struct lane, node);
 
 		if (q->credit > 0) {
-			pool_credit(d, q, 0);
+			credit_give(d, q, 0);
 		}
 		pool_sort(d, q);
 	}

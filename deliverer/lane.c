@@ -3,6 +3,7 @@
 #include "deliverer/lane.h"
 
 #include "deliverer/conn_pool.h"
+#include "deliverer/credit.h"
 #include "deliverer/deliverer.h"
 #include "deliverer/site.h"
 
@@ -157,7 +158,7 @@ serve_stuck(struct deliverer *d, struct lane *q)
 	    POOL_CREDIT_FAIL : 0;
 
 	if (q->credit != credit) {
-		pool_credit(d, q, credit);
+		credit_give(d, q, credit);
 	}
 	while ((w = pop_waiting(q)) != NULL) {
 		bool last = q->number == 0 && q->in_hand == 1;
@@ -194,6 +195,7 @@ add_target(const struct lane *q, const struct lane_hop *h,
 		    (host != NULL ? host->preference : 0u);
 		t->port = h->hop.port;
 		memcpy(t->ip, ip, 16);
+		t->n_open = 0;
 		t->name = host != NULL ? host->name : h->hop.name;
 	}
 }
@@ -435,7 +437,7 @@ lane_work_ended(struct deliverer *d, struct lane *q)
 	q->in_hand--;
 	if (q->in_hand == 0 && q->active == 0 && q->credit > 0 &&
 	    d->credit > POOL_CREDIT_SOFT) {
-		pool_credit(d, q, 0);
+		credit_give(d, q, 0);
 	}
 	lane_drop(d, q);
 }

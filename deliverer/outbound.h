@@ -46,6 +46,7 @@ struct conn {
 	char failure_text[SMTP_FAILURE_MAX];
 	struct work *work, *next;
 	uint32_t n_mails, n_rcpts;
+	bool greeted;			/* it was ready once */
 	bool used_up;			/* the next mail has too many rcpts */
 	/* Output: what is left of a body, then commands. */
 	bool body, dot_made;

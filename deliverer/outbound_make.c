@@ -30,8 +30,11 @@ make_failed(struct conn *c, const struct smtp_result *f, struct slice text)
 	    sizeof c->failure_text);
 	memcpy(c->failure_text, text.ptr, c->failure.text_len);
 	score_add(d->score, SCORE_D_CONNECT_FAILURES, 1);
-	host_memory_fail(&d->hosts, c->target->ip, c->target->port,
-	    loop_now_us(d->loop) + c->opt.host_retry_us);
+	/* A host that has us on other connections only takes no more. */
+	if (c->target->n_open == 0) {
+		host_memory_fail(&d->hosts, c->target->ip, c->target->port,
+		    loop_now_us(d->loop) + c->opt.host_retry_us);
+	}
 	conn_close_socket(c);
 	try_next(c);
 }

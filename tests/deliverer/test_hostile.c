@@ -434,6 +434,31 @@ START_TEST(slow_domains_starve_nobody)
 }
 END_TEST
 
+/* "Too many connections" from a server that serves us on another one is no
+ * reason to fail its mail when that one has served its number. */
+START_TEST(a_connection_limit_is_no_failure)
+{
+	static struct peer_rule rules[7];
+
+	for (unsigned i = 0; i < ARRAY_LEN(rules); i++) {
+		rules[i] = (struct peer_rule){ .conn = i + 2,
+			.verb = "BANNER", .reply = "421 4.7.0 too many\r\n",
+			.then = PEER_CLOSE };
+	}
+	start("", rules, ARRAY_LEN(rules),
+	    "Max_Deliveries_Per_Connection = 20\n");
+	add_many(60, 1);
+	fake_spooler_ready(&sp, 1, "example.net");
+	wait_for(fake_spooler_all_acked, &sp);
+	ck_assert_uint_gt(peer.n_conns, 5);
+	for (unsigned i = 0; i < sp.n_works; i++) {
+		ck_assert_msg(sp.work[i].result[0].kind == 'D', "%u: %s", i,
+		    sp.work[i].result[0].reply);
+	}
+	finish();
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -451,6 +476,7 @@ suite(void)
 	tcase_add_test(t, shut_after_dot_is_an_answer);
 	tcase_add_test(t, last_words_in_the_content);
 	tcase_add_test(t, slow_domains_starve_nobody);
+	tcase_add_test(t, a_connection_limit_is_no_failure);
 	suite_add_tcase(s, t);
 	return s;
 }
