@@ -54,18 +54,37 @@ start(const char *caps, const struct peer_rule *rules, size_t n_rules,
 	fake_spooler_up(&sp, 9);
 }
 
-void
-finish(void)
+static void
+stop(void)
 {
 	int status = worker_harness_stop(&h, PATIENCE_US);
 
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
 	    "wait status %x", status);
 	fake_spooler_fini(&sp);
-	scripted_peer_close(&peer);
+}
+
+static void
+tidy(void)
+{
 	scripted_peer_close(&other);
 	loop_timer_stop(&glance);
 	loop_destroy(&loop);
+}
+
+void
+finish_without_peer(void)
+{
+	stop();
+	tidy();
+}
+
+void
+finish(void)
+{
+	stop();
+	scripted_peer_close(&peer);
+	tidy();
 }
 
 void

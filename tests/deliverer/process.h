@@ -28,6 +28,8 @@ extern struct scripted_peer peer, other;	/* peer has the rules */
 void start(const char *caps, const struct peer_rule *rules, size_t n_rules,
 	const char *more);
 void finish(void);
+/* The same after scripted_peer_close(&peer). */
+void finish_without_peer(void);
 /* Another configuration; wait for what it brings. */
 void configure(const char *conf);
 void wait_for(bool (*done)(void *), void *arg);
