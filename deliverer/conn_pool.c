@@ -2,10 +2,11 @@
 /* Connections and work, brought together within the budgets. */
 #include "deliverer/conn_pool.h"
 
+#include "deliverer/credit.h"
 #include "deliverer/deliverer.h"
 
 #define LOOK_AT 16u			/* queues tried for one connection */
-#define PAUSE_US 1000000u		/* at least, after all targets failed */
+#define PAUSE_US 1000000u		/* at least, before the next try */
 #define FIRST_TRIES 4u			/* connections made at once at first */
 
 static void
@@ -34,15 +35,6 @@ pool_sort(struct deliverer *d, struct lane *q)
 	put_in(&s->hungry, &q->in_hungry, q->active > 0 && q->credit == 0 &&
 	    q->number != 0 && !d->draining, &s->n_hungry);
 	put_in(&s->credited, &q->in_credited, q->credit > 0, &s->n_credited);
-}
-
-void
-pool_credit(struct deliverer *d, struct lane *q, uint32_t credit)
-{
-	d->credit = d->credit - q->credit + credit;
-	q->credit = credit;
-	spool_pull(d, q, credit);
-	pool_sort(d, q);
 }
 
 static void
@@ -97,7 +89,7 @@ pool_queue_rows(struct deliverer *d, struct lane *q)
 static bool
 is_used_up(const struct conn *c)
 {
-	return (c->opt.max_deliveries != 0 &&
+	return c->used_up || (c->opt.max_deliveries != 0 &&
 	    c->n_mails >= c->opt.max_deliveries) ||
 	    (c->opt.max_rcpts != 0 && c->n_rcpts >= c->opt.max_rcpts);
 }
@@ -148,6 +140,7 @@ pool_next_work(struct deliverer *d, struct conn *c)
 	w = list_entry(list_first(&q->waiting), struct work, link);
 	if (c->opt.max_rcpts != 0 && c->n_rcpts > 0 &&
 	    c->n_rcpts + w->mail.n_rcpt > c->opt.max_rcpts) {
+		c->used_up = true;	/* or the mail waits behind it */
 		return NULL;
 	}
 	list_remove(&w->link);
@@ -172,6 +165,9 @@ pool_conn_ready(struct deliverer *d, struct conn *c)
 	c->phase = CONN_READY;
 	s->n_making--;
 	s->n_ready++;
+	s->n_open++;
+	s->target[c->target - s->target].n_open++;
+	c->greeted = true;
 	s->down_until_us = 0;
 	site_touch(d, s);
 }
@@ -191,14 +187,10 @@ pool_conn_leaves(struct deliverer *d, struct conn *c)
 void
 pool_conn_idle(struct deliverer *d, struct conn *c)
 {
-	/* Refused by the bound of recipients counts as used up, too. */
-	bool full = is_used_up(c) || (c->opt.max_rcpts != 0 &&
-	    c->n_rcpts > 0 && c->site->n_waiting > 0);
-
 	if (c->phase == CONN_LEAVING || !list_is_empty(&c->in_idle)) {
 		return;
 	}
-	if (full || (c->opt.idle_us == 0 && c->n_mails > 0) ||
+	if (is_used_up(c) || (c->opt.idle_us == 0 && c->n_mails > 0) ||
 	    (d->draining && d->spool.n_held == 0)) {
 		outbound_quit(d, c);
 		return;
@@ -233,6 +225,13 @@ pool_conn_gone(struct deliverer *d, struct conn *c)
 	}
 	give_row(d, c);
 	budget_give(d->budget, BUDGET_SERVER, d->index);
+	if (c->greeted) {
+		struct site *s = c->site;
+
+		s->n_open--;
+		s->target[c->target - s->target].n_open--;
+		s->full_until_us = 0;	/* a place is free */
+	}
 	c->site->n_conns--;
 	c->queue = NULL;
 	list_remove(&c->in_queue);
@@ -261,11 +260,26 @@ pool_conn_failed(struct deliverer *d, struct conn *c,
 {
 	struct site *s = c->site;
 
+	if (s->n_open > 0) {
+		/* It serves us, only not on more connections.  One that is
+		 * leaving may still count there. */
+		s->full_until_us = loop_now_us(d->loop) +
+		    EC_MAX(c->opt.host_retry_us, (uint64_t)PAUSE_US);
+		pool_conn_leaves(d, c);
+		return;
+	}
 	s->failure = *f;
 	s->failure.text_len = (uint16_t)EC_MIN(text.len,
 	    sizeof s->failure_text);
 	memcpy(s->failure_text, text.ptr, s->failure.text_len);
 	s->down_until_us = first_chance(d, s, loop_now_us(d->loop));
+	pool_conn_leaves(d, c);
+}
+
+void
+pool_conn_short(struct deliverer *d, struct conn *c)
+{
+	c->site->short_until_us = loop_now_us(d->loop) + PAUSE_US;
 	pool_conn_leaves(d, c);
 }
 
@@ -379,7 +393,12 @@ open_conns(struct deliverer *d, struct site *s, uint64_t now)
 	for (uint32_t n = more_conns(s); n > 0; n--) {
 		struct lane *q;
 
-		if (now < s->down_until_us) {
+		if (s->n_waiting == 0 && s->n_credited == 0 &&
+		    credit_is_gone(d)) {
+			return;		/* no mail would come to it */
+		}
+		if (now < s->down_until_us || now < s->short_until_us ||
+		    now < s->full_until_us) {
 			return;
 		}
 		q = take_row(d, s);
@@ -397,53 +416,6 @@ open_conns(struct deliverer *d, struct site *s, uint64_t now)
 	}
 }
 
-/* What one queue of this site should have as its credit. */
-static uint32_t
-share_of(const struct site *s)
-{
-	uint32_t busy = EC_MAX(s->n_hungry + s->n_credited, 1u);
-	uint32_t share = 4 * s->n_ready / busy;
-
-	return EC_MAX(share, busy == 1 ? POOL_CREDIT_ALONE :
-	    POOL_CREDIT_LEAST);
-}
-
-static void
-take_credits(struct deliverer *d, struct site *s)
-{
-	list_each(n, tmp, &s->credited) {
-		pool_credit(d, list_entry(n, struct lane, in_credited), 0);
-	}
-}
-
-static void
-set_credits(struct deliverer *d, struct site *s, bool down)
-{
-	uint32_t share = down ? POOL_CREDIT_FAIL : share_of(s);
-	struct list_node *n;
-
-	if (d->draining || (s->n_ready == 0 && !down)) {
-		take_credits(d, s);
-		return;
-	}
-	while ((n = list_first(&s->hungry)) != NULL &&
-	    d->credit + POOL_CREDIT_LEAST <= POOL_CREDIT_MAX) {
-		struct lane *q = list_entry(n, struct lane, in_hungry);
-
-		pool_credit(d, q, EC_MIN(share, POOL_CREDIT_MAX - d->credit));
-	}
-	/* A lone queue grows with its connections. */
-	if (s->n_credited == 1 && s->n_hungry == 0) {
-		struct lane *q = list_entry(list_first(&s->credited),
-		    struct lane, in_credited);
-
-		if (q->credit < share && d->credit - q->credit + share <=
-		    POOL_CREDIT_MAX) {
-			pool_credit(d, q, share);
-		}
-	}
-}
-
 static void
 serve(struct deliverer *d, struct site *s)
 {
@@ -455,18 +427,22 @@ serve(struct deliverer *d, struct site *s)
 		struct conn *c = list_entry(n, struct conn, in_idle);
 		struct work *w = pool_next_work(d, c);
 
-		if (w == NULL) {
+		if (w == NULL && !is_used_up(c)) {
 			break;
 		}
 		list_remove(&c->in_idle);
-		outbound_send(d, c, w);
+		if (w != NULL) {
+			outbound_send(d, c, w);
+		} else {
+			outbound_quit(d, c);
+		}
 	}
 	open_conns(d, s, now);
 	down = is_down(s, now);
 	if (down) {
 		fail_waiting(d, s);
 	}
-	set_credits(d, s, down);
+	credit_set(d, s, down);
 	list_remove(&s->in_starved);
 	if (s->active + s->n_waiting > 0) {
 		/* A row, a credit or a host may come free. */
@@ -498,6 +474,7 @@ pool_second(struct deliverer *d)
 {
 	struct list_node *n;
 
+	credit_second(d);
 	while ((n = list_pop_front(&d->starved)) != NULL) {
 		site_touch(d, list_entry(n, struct site, in_starved));
 	}

@@ -14,11 +14,6 @@
 #include "deliverer/lane.h"
 #include "deliverer/site.h"
 
-#define POOL_CREDIT_MAX 4096u	/* works asked for, of all queues */
-#define POOL_CREDIT_SOFT 2048u	/* past it idle queues keep none */
-#define POOL_CREDIT_LEAST 4u
-#define POOL_CREDIT_ALONE 64u	/* at least, for the only busy queue */
-#define POOL_CREDIT_FAIL 64u	/* where works are taken to be failed */
 #define POOL_TURN 64u		/* works of one queue while others wait */
 #define POOL_RETRIES 2u
 
@@ -28,7 +23,6 @@ void pool_turn(struct deliverer *d);
 void pool_second(struct deliverer *d);
 /* q's needs have changed: sorts it into the right lists of its site. */
 void pool_sort(struct deliverer *d, struct lane *q);
-void pool_credit(struct deliverer *d, struct lane *q, uint32_t credit);
 
 /* The next work for a connection that can take one, or NULL. */
 struct work *pool_next_work(struct deliverer *d, struct conn *c);
@@ -43,6 +37,9 @@ void pool_conn_leaves(struct deliverer *d, struct conn *c);
 /* No target of its site took it; why stands in f. */
 void pool_conn_failed(struct deliverer *d, struct conn *c,
 	const struct smtp_result *f, struct slice text);
+/* It could not be made for want of descriptors or memory.  That is no failure:
+ * mail waits until it can. */
+void pool_conn_short(struct deliverer *d, struct conn *c);
 /* Its last sign: gives its budgets back. */
 void pool_conn_gone(struct deliverer *d, struct conn *c);
 /* Back to the front of its queue, if it was not sent back too often. */

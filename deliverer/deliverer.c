@@ -3,42 +3,53 @@
 #include "deliverer/deliverer.h"
 
 #include "deliverer/conn_pool.h"
+#include "deliverer/credit.h"
 #include "deliverer/outbound.h"
 #include "deliverer/lane.h"
 
 #define SECOND_US 1000000u
 
+/* A list of its own, for those that quit may leave d->conns at once. */
+static void
+quit_idle_conns(struct deliverer *d)
+{
+	struct list_node mine, *n;
+
+	list_init(&mine);
+	while ((n = list_pop_front(&d->conns)) != NULL) {
+		list_push_back(&mine, n);
+	}
+	while ((n = list_pop_front(&mine)) != NULL) {
+		struct conn *c = list_entry(n, struct conn, link);
+
+		list_push_back(&d->conns, n);
+		if (!list_is_empty(&c->in_idle)) {
+			outbound_quit(d, c);
+		}
+	}
+}
+
 /* Nothing in hand, nothing untold: connections leave, then we do. */
 static void
 check_drained(struct deliverer *d)
 {
-	if (!d->draining || d->finished || d->spool.n_held > 0) {
+	if (!d->draining || d->finished) {
 		return;
 	}
-	list_each(n, tmp, &d->conns) {
-		struct conn *c = list_entry(n, struct conn, link);
-
-		if (!list_is_empty(&c->in_idle)) {
-			outbound_quit(d, c);
-			return;		/* the list may have changed */
-		}
+	if (d->spool.n_held > 0) {
+		d->idle_quit = false;
+		return;
+	}
+	if (!d->idle_quit) {
+		/* Those that become idle with nothing in hand quit by
+		 * themselves. */
+		d->idle_quit = true;
+		quit_idle_conns(d);
 	}
 	if (d->spool.n_told == 0 && d->n_conns == 0) {
 		d->finished = true;
 		worker_finished(d->worker);
 	}
-}
-
-static bool
-has_idle_conn(const struct deliverer *d)
-{
-	list_each(n, tmp, &d->conns) {
-		if (!list_is_empty(&list_entry(n, struct conn,
-		    link)->in_idle)) {
-			return true;
-		}
-	}
-	return false;
 }
 
 static void
@@ -48,9 +59,6 @@ on_turn(void *arg)
 
 	pool_turn(d);
 	check_drained(d);
-	if (d->draining && d->spool.n_held == 0 && has_idle_conn(d)) {
-		loop_again(d->loop);
-	}
 	/* The links' own hook has run already. */
 	if (d->spool.link != NULL) {
 		ipc_flush(d->spool.link);
@@ -65,6 +73,7 @@ on_second(void *arg)
 {
 	struct deliverer *d = arg;
 
+	d->seconds++;
 	pool_second(d);
 	resolve_tick(&d->resolve);
 	score_set(d->score, SCORE_D_WORKING, d->spool.n_held);
@@ -95,6 +104,7 @@ deliverer_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	table_init(&d->sites);
 	list_init(&d->dirty);
 	list_init(&d->starved);
+	list_init(&d->given);
 	host_memory_init(&d->hosts);
 	resolve_client_init(&d->resolve, d->loop);
 	spool_client_init(&d->spool);
@@ -197,7 +207,7 @@ deliverer_drain(struct worker *w)
 		struct lane *q = list_entry(n, struct lane, node);
 
 		if (q->credit > 0) {
-			pool_credit(d, q, 0);
+			credit_give(d, q, 0);
 		}
 		pool_sort(d, q);
 	}

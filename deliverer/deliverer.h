@@ -33,10 +33,11 @@ struct deliverer {
 	struct score_slot *score;
 	unsigned index;
 	bool draining, finished;
+	bool idle_quit;			/* draining: idle ones were sent off */
 	char hostname[256];
 	struct loop_hook turn;
 	struct loop_timer second;	/* each second */
-	uint32_t seconds;
+	uint32_t seconds;		/* since the start */
 	struct resolve_client resolve;
 	struct host_memory hosts;
 	struct spool_client spool;
@@ -45,6 +46,9 @@ struct deliverer {
 	struct list_node dirty;		/* sites to serve at the turn's end */
 	struct list_node starved;	/* sites that look again each second */
 	uint32_t credit;		/* of all queues */
+	struct list_node given;		/* lanes that have some, oldest first */
+	uint32_t refused;		/* lanes that got none this second */
+	bool pressed;			/* there were some in the last one */
 	struct deadline_wheel wheel;
 	struct loop_timer wheel_timer;
 	struct list_node free_conns;

@@ -3,10 +3,12 @@
 #include "deliverer/lane.h"
 
 #include "deliverer/conn_pool.h"
+#include "deliverer/credit.h"
 #include "deliverer/deliverer.h"
 #include "deliverer/site.h"
 
 #define ADDRESS_ROUTE_US (60u * 1000000u)	/* then it is made anew */
+#define LEAST_ROUTE_US 1000000u	/* whatever the TTL: works come fast */
 
 static uint32_t
 limit_of(int64_t configured)
@@ -87,6 +89,7 @@ lane_get(struct deliverer *d, struct slice domain, struct slice group,
 	list_init(&q->in_wanting);
 	list_init(&q->in_hungry);
 	list_init(&q->in_credited);
+	list_init(&q->in_given);
 	list_init(&q->conns);
 	table_put(&d->queues, &q->node, slice_make(q->names, at));
 	score_set(d->score, SCORE_D_QUEUES, d->queues.n);
@@ -155,7 +158,7 @@ serve_stuck(struct deliverer *d, struct lane *q)
 	    POOL_CREDIT_FAIL : 0;
 
 	if (q->credit != credit) {
-		pool_credit(d, q, credit);
+		credit_give(d, q, credit);
 	}
 	while ((w = pop_waiting(q)) != NULL) {
 		bool last = q->number == 0 && q->in_hand == 1;
@@ -192,6 +195,7 @@ add_target(const struct lane *q, const struct lane_hop *h,
 		    (host != NULL ? host->preference : 0u);
 		t->port = h->hop.port;
 		memcpy(t->ip, ip, 16);
+		t->n_open = 0;
 		t->name = host != NULL ? host->name : h->hop.name;
 	}
 }
@@ -250,17 +254,20 @@ collect(struct lane *q, struct target *targets, enum internal_failure *why)
 		}
 		any = true;
 	}
-	if (prohibited > 0) {
+	if (prohibited > 0 && *why != INTERNAL_DNS_TEMPORARY) {
 		*why = INTERNAL_PROHIBITED;
 	}
 	return n;
 }
 
+/* For those it asked itself: what others ask anew meanwhile has an answer that
+ * will do, and nobody would wake us for the next. */
 static bool
 is_waiting_for_hosts(const struct lane *q)
 {
 	for (size_t i = 0; i < q->n_hops; i++) {
-		if (q->hops[i].dest != NULL && q->hops[i].dest->pending) {
+		if (q->hops[i].dest != NULL &&
+		    !list_is_empty(&q->hops[i].wait.link)) {
 			return true;
 		}
 	}
@@ -277,6 +284,8 @@ routed(struct deliverer *d, struct lane *q)
 
 	q->routed_until_us = loop_now_us(d->loop) + ADDRESS_ROUTE_US;
 	n = collect(q, targets, &why);
+	q->routed_until_us = EC_MAX(q->routed_until_us,
+	    loop_now_us(d->loop) + LEAST_ROUTE_US);
 	q->routing = false;
 	q->stuck = n == 0;
 	if (q->stuck) {
@@ -361,8 +370,8 @@ find_route(struct deliverer *d, struct lane *q)
 void
 lane_refresh(struct deliverer *d, struct lane *q)
 {
-	if (!is_waiting_for_hosts(q) &&
-	    q->routed_until_us <= loop_now_us(d->loop)) {
+	if (q->routed_until_us <= loop_now_us(d->loop) &&
+	    !is_waiting_for_hosts(q)) {
 		find_route(d, q);
 	}
 }
@@ -380,6 +389,7 @@ lane_unnamed(struct deliverer *d, struct lane *q, bool gone)
 	q->number = 0;
 	d->credit -= q->credit;
 	q->credit = 0;
+	list_remove(&q->in_given);
 	pool_queue_rows(d, q);
 	set_active(d, q, 0);
 	if (gone) {
@@ -414,6 +424,8 @@ lane_work(struct deliverer *d, struct lane *q, struct work *w, uint32_t left)
 		site_touch(d, q->site);
 	}
 	set_active(d, q, left);
+	/* A queue that always has mail and credit hears no other READY. */
+	lane_refresh(d, q);
 	if (q->stuck) {
 		serve_stuck(d, q);
 	}
@@ -425,7 +437,7 @@ lane_work_ended(struct deliverer *d, struct lane *q)
 	q->in_hand--;
 	if (q->in_hand == 0 && q->active == 0 && q->credit > 0 &&
 	    d->credit > POOL_CREDIT_SOFT) {
-		pool_credit(d, q, 0);
+		credit_give(d, q, 0);
 	}
 	lane_drop(d, q);
 }

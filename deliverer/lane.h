@@ -55,6 +55,8 @@ struct lane {
 	/* Work. */
 	uint32_t active;		/* there are so many more at the spooler */
 	uint32_t credit;		/* as last said */
+	struct list_node in_given;	/* of the deliverer, while there is any */
+	uint32_t given_s;		/* since that second */
 	uint32_t in_hand;		/* works without an outcome */
 	uint32_t n_waiting;
 	struct list_node waiting;

@@ -10,6 +10,8 @@ deliverer_libdeliverer_a_SOURCES = \
 	%D%/resolve_client.c %D%/resolve_client.h \
 	%D%/lane.c %D%/lane.h %D%/site.c %D%/site.h \
 	%D%/conn_pool.c %D%/conn_pool.h %D%/outbound.c %D%/outbound.h \
+	%D%/credit.c %D%/credit.h \
+	%D%/outbound_make.c %D%/outbound_make.h \
 	%D%/spool_client.c %D%/spool_client.h \
 	%D%/deliverer.c %D%/deliverer.h
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sockets of outbound connections.
+ * The conversation on outbound connections; outbound_make.c makes them.
  *
  * One event costs one read and one write: all replies of the read are taken
  * first, then what they led to (a body straight from lent memory, its dot, the
@@ -9,25 +9,16 @@
  *
  * conn_end() may free the connection; who calls it returns at once.
  */
-#include "deliverer/outbound.h"
+#include "deliverer/outbound_make.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <bsd/stdlib.h>
-
-#include "common/base/log.h"
 #include "deliverer/conn_pool.h"
 #include "deliverer/deliverer.h"
 
 #define FRESH_US 2000000u	/* a connection waits so long for its first work */
-#define OUT_MAX (1u << 20)	/* commands of one group */
+#define OUT_KEPT 16384u		/* a free connection keeps no larger buffer */
 
-static void try_next(struct conn *c);
-static void conn_end(struct conn *c);
-static void go_on(struct conn *c);
-
-static void
-set_deadline(struct conn *c, uint64_t us)
+void
+conn_set_deadline(struct conn *c, uint64_t us)
 {
 	if (us == 0) {
 		deadline_stop(&c->d->wheel, &c->deadline);
@@ -68,6 +59,12 @@ patience(const struct conn *c)
 		break;
 	}
 	return 0;
+}
+
+void
+conn_await(struct conn *c)
+{
+	conn_set_deadline(c, patience(c));
 }
 
 static void
@@ -222,7 +219,7 @@ flush(struct conn *c)
 	}
 }
 
-static void
+void
 conn_close_socket(struct conn *c)
 {
 	if (c->fd >= 0) {
@@ -233,7 +230,7 @@ conn_close_socket(struct conn *c)
 	deadline_stop(&c->d->wheel, &c->deadline);
 }
 
-static void
+void
 conn_free(struct conn *c)
 {
 	struct deliverer *d = c->d;
@@ -243,6 +240,9 @@ conn_free(struct conn *c)
 	pool_conn_gone(d, c);
 	d->n_conns--;
 	score_set(d->score, SCORE_D_CONNECTIONS, d->n_conns);
+	if (c->out.cap > OUT_KEPT) {
+		buf_fini(&c->out);
+	}
 	list_remove(&c->link);
 	list_push_front(&d->free_conns, &c->link);
 }
@@ -261,6 +261,8 @@ settle_work(struct conn *c)
 		if (c->body && c->dot_made) {
 			/* The dot was made and did not leave. */
 			spool_stage(c->d, w, STAGE_NOTHING, NULL);
+		} else if (c->dot_made && c->smtp.answered) {
+			spool_stage(c->d, w, STAGE_REFUSED, NULL);
 		}
 		say_outcome(c, w, had_body);
 	}
@@ -270,61 +272,18 @@ settle_work(struct conn *c)
 	c->body = c->dot_made = false;
 }
 
-static void
-host_failed(struct conn *c, const struct smtp_result *f, struct slice text)
-{
-	struct deliverer *d = c->d;
-
-	c->failure = *f;
-	c->failure.text_len = (uint16_t)EC_MIN(text.len,
-	    sizeof c->failure_text);
-	memcpy(c->failure_text, text.ptr, c->failure.text_len);
-	score_add(d->score, SCORE_D_CONNECT_FAILURES, 1);
-	host_memory_fail(&d->hosts, c->target->ip, c->target->port,
-	    loop_now_us(d->loop) + c->opt.host_retry_us);
-	conn_close_socket(c);
-	try_next(c);
-}
-
-static void
-host_failed_internal(struct conn *c, enum internal_failure f)
-{
-	const struct internal_text *t = internal_text(f);
-	struct smtp_result r = { .kind = t->kind, .code = t->code,
-		.stage = STAGE_NOT_CONNECTED };
-
-	host_failed(c, &r, slice_of(t->text));
-}
-
-static void connect_to(struct conn *c, bool helo);
-static void no_target_left(struct conn *c);
-
-/* For want of descriptors or of our own address: it says nothing of the host,
- * which stays as good as it was. */
-static void
-local_failure(struct conn *c)
-{
-	const struct internal_text *t = internal_text(INTERNAL_NO_HOSTS);
-
-	c->failure = (struct smtp_result){ .kind = t->kind, .code = t->code,
-		.stage = STAGE_NOT_CONNECTED,
-		.text_len = (uint16_t)strlen(t->text) };
-	memcpy(c->failure_text, t->text, c->failure.text_len);
-	no_target_left(c);
-}
-
 /* The machine has ended. */
 static void
 conn_end(struct conn *c)
 {
 	switch (c->smtp.end) {
 	case SMTP_END_HOST:
-		host_failed(c, &c->smtp.failure,
+		make_failed(c, &c->smtp.failure,
 		    slice_make(c->smtp.failure_text, c->smtp.failure.text_len));
 		return;
 	case SMTP_END_HELO:
 		conn_close_socket(c);
-		connect_to(c, true);
+		make_connect(c, true);
 		return;
 	case SMTP_END_QUIT:
 	case SMTP_END_LOST:
@@ -372,11 +331,11 @@ go_on(struct conn *c)
 	}
 	if (c->smtp.state == SMTP_STATE_IDLE) {
 		/* A fresh one was made for work that is on its way. */
-		set_deadline(c, c->n_mails > 0 ? c->opt.idle_us :
+		conn_set_deadline(c, c->n_mails > 0 ? c->opt.idle_us :
 		    EC_MAX(c->opt.idle_us, (uint64_t)FRESH_US));
 		pool_conn_idle(c->d, c);
 	} else {
-		set_deadline(c, patience(c));
+		conn_await(c);
 	}
 }
 
@@ -417,6 +376,7 @@ on_input(struct conn *c)
 	struct deliverer *d = c->d;
 	ssize_t n = read(c->fd, d->in, sizeof d->in);
 	struct slice in;
+	bool stepped = false;
 	size_t used;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -431,214 +391,38 @@ on_input(struct conn *c)
 		enum smtp_effect eff = smtp_client_feed(&c->smtp, in, &used);
 
 		in = slice_skip(in, used);
+		stepped |= eff != SMTP_MORE;
 		if (!take_effect(c, eff)) {
 			return;
 		}
 	}
-	go_on(c);
-}
-
-static void
-on_connected(struct conn *c)
-{
-	socklen_t len = sizeof(int);
-	int err = 0;
-
-	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	if (err != 0) {
-		host_failed_internal(c, err == ETIMEDOUT ?
-		    INTERNAL_CONNECT_TIMEOUT : INTERNAL_NO_HOSTS);
-		return;
+	/* A part of a reply changes nothing, the time given for it least of
+	 * all: a server may not hold us by a byte now and then. */
+	if (stepped) {
+		go_on(c);
+	} else if (flush(c) < 0) {
+		conn_lost(c);
 	}
-	c->connecting = false;
-	loop_fd_want(&c->watch, LOOP_READ);
-	set_deadline(c, patience(c));
 }
 
-static void
-on_socket(void *arg, unsigned ready)
+void
+conn_on_socket(void *arg, unsigned ready)
 {
 	struct conn *c = arg;
 
 	if (c->connecting) {
-		on_connected(c);
+		make_connected(c);
 		return;
 	}
-	if ((ready & LOOP_WRITE) != 0) {
-		int r = flush(c);
-
-		if (r < 0) {
-			conn_lost(c);
-			return;
-		}
-		set_deadline(c, patience(c));
-	}
+	/* Reading first: a server that hangs up has said why, and to a write
+	 * it would only be gone. */
 	if ((ready & LOOP_READ) != 0) {
 		on_input(c);
+	} else if (flush(c) < 0) {
+		conn_lost(c);
+	} else {
+		conn_await(c);
 	}
-}
-
-static int
-open_socket(struct conn *c, const struct sockaddr_storage *to)
-{
-	int one = 1, fd;
-
-	fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-	    0);
-	if (fd < 0) {
-		return -1;
-	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (c->has_from && c->from.ss_family == to->ss_family) {
-		/* The port is chosen at connect: many may share one. */
-		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
-		    sizeof one);
-		if (bind(fd, (struct sockaddr *)&c->from,
-		    addr_len(&c->from)) < 0) {
-			int why = errno;
-
-			close(fd);
-			errno = why;
-			return -1;
-		}
-	}
-	return fd;
-}
-
-static void
-connect_to(struct conn *c, bool helo)
-{
-	static struct log_rate trouble;
-	struct deliverer *d = c->d;
-	struct sockaddr_storage to;
-
-	route_sockaddr(c->target->ip, c->target->port, &to);
-	smtp_client_init(&c->smtp, slice_of(c->name), helo, &c->out);
-	buf_clear(&c->out);
-	c->out_at = 0;
-	c->fd = open_socket(c, &to);
-	score_add(d->score, SCORE_D_CONNECTS, 1);
-	if (c->fd < 0) {
-		log_limited(&trouble, EC_WARNING,
-		    "cannot make an outbound socket%s: %s", c->has_from ?
-		    " bound to Bind_Address" : "", strerror(errno));
-		local_failure(c);
-		return;
-	}
-	if (connect(c->fd, (struct sockaddr *)&to, addr_len(&to)) < 0 &&
-	    errno != EINPROGRESS) {
-		close(c->fd);
-		c->fd = -1;
-		host_failed_internal(c, INTERNAL_NO_HOSTS);
-		return;
-	}
-	c->connecting = true;
-	loop_fd_init(&c->watch, d->loop, c->fd, on_socket, c);
-	loop_fd_want(&c->watch, LOOP_WRITE);
-	set_deadline(c, c->opt.connect_us);
-}
-
-/* The best target not tried yet and not known to fail; equals at random. */
-static const struct target *
-pick_target(struct conn *c)
-{
-	const struct site *s = c->site;
-	const struct target *best = NULL;
-	uint64_t now = loop_now_us(c->d->loop);
-	uint32_t equals = 0, at = 0;
-
-	for (uint32_t i = 0; i < s->n_targets; i++) {
-		const struct target *t = &s->target[i];
-
-		if ((c->tried >> i & 1) != 0 || host_memory_until(&c->d->hosts,
-		    t->ip, t->port, now) != 0) {
-			continue;
-		}
-		if (best != NULL && t->order > best->order) {
-			break;		/* they are sorted */
-		}
-		if (arc4random_uniform(++equals) == 0) {
-			best = t;
-			at = i;
-		}
-	}
-	if (best != NULL) {
-		c->tried |= 1ull << at;
-	}
-	return best;
-}
-
-static void
-no_target_left(struct conn *c)
-{
-	pool_conn_failed(c->d, c, &c->failure, slice_make(c->failure_text,
-	    c->failure.text_len));
-	conn_free(c);
-}
-
-static void
-try_next(struct conn *c)
-{
-	const struct internal_text *t = internal_text(INTERNAL_UNREACHABLE);
-
-	c->target = pick_target(c);
-	if (c->target != NULL) {
-		connect_to(c, false);
-		return;
-	}
-	if (c->tried == 0) {
-		/* All failed lately. */
-		c->failure = (struct smtp_result){ .kind = t->kind,
-			.code = t->code, .stage = STAGE_NOT_CONNECTED,
-			.text_len = (uint16_t)strlen(t->text) };
-		memcpy(c->failure_text, t->text, c->failure.text_len);
-	}
-	no_target_left(c);
-}
-
-static struct conn *
-conn_take(struct deliverer *d)
-{
-	struct list_node *n = list_pop_front(&d->free_conns);
-	struct conn *c = n == NULL ? NULL : list_entry(n, struct conn, link);
-	struct buf out;
-
-	if (c == NULL) {
-		c = xmalloc(sizeof *c);
-		buf_init(&c->out, OUT_MAX);
-	}
-	out = c->out;
-	/* Not the reply's text and what stands behind the machine's start. */
-	memset(c, 0, sizeof *c);
-	c->out = out;
-	buf_clear(&c->out);
-	c->d = d;
-	c->fd = -1;
-	list_init(&c->in_idle);
-	list_init(&c->in_queue);
-	deadline_init(&c->deadline);
-	return c;
-}
-
-void
-outbound_open(struct deliverer *d, struct lane *q, uint32_t row)
-{
-	struct conn *c = conn_take(d);
-
-	c->site = q->site;
-	c->queue = q;
-	c->row = row;
-	c->opt = q->opt;
-	slice_copy(c->name, sizeof c->name, q->opt.ehlo);
-	c->has_from = q->opt.bind.len > 0 &&
-	    addr_parse_ip(q->opt.bind, &c->from);
-	list_push_back(&d->conns, &c->link);
-	list_push_back(&q->conns, &c->in_queue);
-	d->n_conns++;
-	c->site->n_conns++;
-	c->site->n_making++;
-	score_set(d->score, SCORE_D_CONNECTIONS, d->n_conns);
-	try_next(c);
 }
 
 void
@@ -662,14 +446,14 @@ outbound_quit(struct deliverer *d, struct conn *c)
 		conn_lost(c);
 		return;
 	}
-	set_deadline(c, patience(c));
+	conn_await(c);
 }
 
 static void
 on_deadline(struct conn *c)
 {
 	if (c->connecting) {
-		host_failed_internal(c, INTERNAL_CONNECT_TIMEOUT);
+		make_failed_internal(c, INTERNAL_CONNECT_TIMEOUT);
 	} else if (c->smtp.state == SMTP_STATE_IDLE &&
 	    c->phase != CONN_LEAVING) {
 		pool_conn_aged(c->d, c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outbound: the connections to the world.  The only file here with sockets;
+ * outbound: the connections to the world.  The only module here with sockets;
  * it drives smtp_client and asks conn_pool for work.  A connection is ready
  * when it has been greeted; it then takes works until conn_pool has none or
  * the limits of a connection are reached.
@@ -46,6 +46,8 @@ struct conn {
 	char failure_text[SMTP_FAILURE_MAX];
 	struct work *work, *next;
 	uint32_t n_mails, n_rcpts;
+	bool greeted;			/* it was ready once */
+	bool used_up;			/* the next mail has too many rcpts */
 	/* Output: what is left of a body, then commands. */
 	bool body, dot_made;
 	struct dot_encoder dot;

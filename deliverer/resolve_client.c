@@ -10,6 +10,7 @@ resolve_client_init(struct resolve_client *rc, struct loop *l)
 	*rc = (struct resolve_client){ .loop = l };
 	table_init(&rc->dests);
 	table_init(&rc->asked);
+	list_init(&rc->turn);
 }
 
 static void
@@ -18,6 +19,7 @@ dest_free(struct resolve_client *rc, struct dest *d)
 	ec_assert(d->refs == 0 && list_is_empty(&d->waiters));
 	if (d->pending) {
 		table_remove(&rc->asked, &d->asked);
+		list_remove(&d->in_turn);
 	}
 	table_remove(&rc->dests, &d->node);
 	free(d->host);
@@ -63,6 +65,7 @@ ask(struct resolve_client *rc, struct dest *d)
 	d->query = ++rc->last_query;
 	table_put(&rc->asked, &d->asked, slice_make(&d->query,
 	    sizeof d->query));
+	list_push_back(&rc->turn, &d->in_turn);
 	say_question(rc, d);
 }
 
@@ -85,6 +88,7 @@ resolve_ask(struct resolve_client *rc, enum resolve_kind kind,
 		d = xcalloc(1, sizeof *d + len + 1);
 		d->kind = (uint8_t)kind;
 		list_init(&d->waiters);
+		list_init(&d->in_turn);
 		memcpy(d->key, key, len + 1);
 		table_put(&rc->dests, &d->node, slice_make(d->key, len + 1));
 	}
@@ -128,6 +132,7 @@ answered(struct resolve_client *rc, struct dest *d)
 	struct list_node mine, *n;
 
 	table_remove(&rc->asked, &d->asked);
+	list_remove(&d->in_turn);
 	d->pending = false;
 	d->known = true;
 	/* A waiter may ask again: it then joins d->waiters anew. */
@@ -259,17 +264,21 @@ resolve_tick(struct resolve_client *rc)
 {
 	uint64_t now = loop_now_us(rc->loop);
 	struct table_node *n, *next;
+	struct list_node *oldest;
 	size_t at = 0;
 
+	while ((oldest = list_first(&rc->turn)) != NULL) {
+		struct dest *d = list_entry(oldest, struct dest, in_turn);
+
+		if (now - d->asked_us <= RESOLVE_DEADLINE_US) {
+			break;
+		}
+		give_up(rc, d);
+	}
 	for (n = table_next(&rc->dests, &at, NULL); n != NULL; n = next) {
 		struct dest *d = list_entry(n, struct dest, node);
 
 		next = table_next(&rc->dests, &at, n);
-		if (d->pending && now - d->asked_us > RESOLVE_DEADLINE_US) {
-			give_up(rc, d);
-			/* Those called may have changed the table. */
-			return;
-		}
 		if (!d->pending && d->refs == 0 && d->expires_us <= now) {
 			dest_free(rc, d);
 		}

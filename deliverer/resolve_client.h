@@ -34,6 +34,7 @@ struct dest_host {
 struct dest {
 	struct table_node node;		/* by kind and name */
 	struct table_node asked;	/* by query, while pending */
+	struct list_node in_turn;	/* oldest question first, too */
 	uint32_t query;
 	uint32_t refs;
 	bool pending;
@@ -60,6 +61,7 @@ struct resolve_client {
 	struct loop *loop;
 	struct ipc_link *link;		/* NULL: away */
 	struct table dests, asked;
+	struct list_node turn;		/* what is pending, by asked_us */
 	uint32_t last_query;
 };
 

@@ -23,6 +23,7 @@ struct target {
 	uint16_t port;
 	uint8_t ip[16];
 	struct slice name;	/* the exchanger's */
+	uint32_t n_open;	/* connections to it that it has greeted */
 };
 
 struct site {
@@ -38,7 +39,11 @@ struct site {
 	/* Connections. */
 	struct list_node idle;
 	uint32_t n_conns, n_making, n_ready;
+	uint32_t n_open;	/* greeted: ready or leaving */
+	uint32_t refused_s;	/* the second in which it got too little credit */
 	uint64_t down_until_us;	/* no connection is tried before */
+	uint64_t short_until_us;	/* the same, for want of descriptors */
+	uint64_t full_until_us;	/* the same, as it takes no more of them */
 	struct smtp_result failure;	/* why; text in failure_text */
 	char failure_text[SMTP_FAILURE_MAX];
 	struct list_node in_dirty, in_starved;

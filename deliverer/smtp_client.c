@@ -322,6 +322,7 @@ give_up(struct smtp_client *c, bool may_retry, bool by_reply,
 	if (may_retry) {
 		c->mail[0]->retry = true;
 	} else if (by_reply) {
+		c->answered = true;
 		settle_by_reply(c);
 	} else {
 		smtp_mail_fail(c->mail[0], smtp_client_stage(c), f);

@@ -129,6 +129,7 @@ struct smtp_client {
 	uint32_t n_done;	/* mails that came to an end here */
 	uint32_t at;		/* recipient of mail[0] whose reply is next */
 	bool helo;		/* greet by HELO at once */
+	bool answered;		/* the mail at hand ended by a reply */
 	bool dirty;		/* an open transaction there: RSET first */
 	struct smtp_mail *mail[2];
 	struct smtp_mail *done;

@@ -12,6 +12,7 @@
 #include "deliverer/lane.h"
 
 #define SLAB_MAX_BYTES (1ull << 32)	/* offsets have 32 bits */
+#define FREE_WORK_BYTES 16384u	/* a free work keeps no larger buffers */
 
 void
 spool_client_init(struct spool_client *s)
@@ -186,6 +187,18 @@ on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 	lane_work(d, q, w, head.left);
 }
 
+/* For the next one.  Few are large, and all might become so in time. */
+static void
+keep_work(struct spool_client *s, struct work *w)
+{
+	if (w->bytes.cap + w->outcome.cap + w->mail.texts.cap >
+	    FREE_WORK_BYTES) {
+		work_destroy(&w);
+	} else {
+		list_push_front(&s->free_works, &w->link);
+	}
+}
+
 static void
 on_ack(struct deliverer *d, struct ipc_link *k, struct wire_r r)
 {
@@ -202,7 +215,7 @@ on_ack(struct deliverer *d, struct ipc_link *k, struct wire_r r)
 		return;		/* told to two spoolers, known by both */
 	}
 	table_remove(&d->spool.works, n);
-	list_push_front(&d->spool.free_works, &w->link);
+	keep_work(&d->spool, w);
 	d->spool.n_told--;
 }
 

@@ -292,6 +292,10 @@ take_mx(struct job *j, const struct dns_answer *a)
 			    "no MX record of %.*s names a usable host",
 			    SLICE_ARG(name));
 		} else {
+			/* Most domains have two hosts, and a job may wait for
+			 * seconds beside thousands of others. */
+			j->hosts = xrealloc(j->hosts,
+			    j->n_hosts * sizeof j->hosts[0]);
 			ask_addresses(j);
 		}
 		return;

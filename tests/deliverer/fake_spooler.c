@@ -132,7 +132,7 @@ on_message(void *arg, struct ipc_link *k, struct ipc_msg *m)
 	(void)k;
 	if (m->type == IPC_PULL) {
 		queue = wire_u32(&r);
-		ck_assert_uint_lt(queue, 16);
+		ck_assert_uint_lt(queue, FAKE_QUEUES);
 		s->credit[queue] = wire_u32(&r);
 		s->n_pulls++;
 		ck_assert(!r.bad && wire_left(&r) == 0);
@@ -252,6 +252,12 @@ fake_spooler_ready(struct fake_spooler *s, uint32_t queue, const char *domain)
 	wire_put_slice(b, SLICE("default"));
 	wire_put_slice(b, SLICE("default"));
 	ipc_end(&s->link);
+}
+
+void
+fake_spooler_push(struct fake_spooler *s)
+{
+	hand_out(s);
 }
 
 bool

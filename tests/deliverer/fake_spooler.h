@@ -12,7 +12,8 @@
 
 #define FAKE_WORKS 4096u
 #define FAKE_RCPTS 8u
-#define FAKE_SLAB (1u << 20)
+#define FAKE_QUEUES 128u
+#define FAKE_SLAB (16u << 20)
 
 struct fake_result {
 	uint64_t id;
@@ -46,8 +47,7 @@ struct fake_spooler {
 	uint32_t handle;
 	struct fake_work work[FAKE_WORKS];
 	unsigned n_works, n_done, n_held;
-	uint32_t credit[16], out[16];	/* by queue */
-	char domain[16][64];
+	uint32_t credit[FAKE_QUEUES], out[FAKE_QUEUES];	/* by queue */
 	unsigned n_pulls;
 	unsigned n_again;		/* outcomes that came twice */
 };
@@ -62,6 +62,8 @@ struct fake_work *fake_spooler_add(struct fake_spooler *s, uint32_t queue,
 	unsigned n_rcpt, struct slice body);
 void fake_spooler_ready(struct fake_spooler *s, uint32_t queue,
 	const char *domain);
+/* Hands out by the credit that stands, without a READY. */
+void fake_spooler_push(struct fake_spooler *s);
 /* For worker_harness_wait(). */
 bool fake_spooler_all_done(void *s);
 bool fake_spooler_all_acked(void *s);

@@ -3,89 +3,7 @@
 #include <check.h>
 
 #include "common/mail/event.h"
-#include "tests/deliverer/fake_spooler.h"
-#include "tests/support/scripted_peer.h"
-
-#define PATIENCE_US 8000000u
-#define BODY "Subject: x\r\n\r\n.dot\r\nline\r\n"
-
-static struct loop *loop;
-static struct worker_harness h;
-static struct fake_spooler sp;
-static struct scripted_peer peer, other;
-
-static void
-fail_with_log(const char *what)
-{
-	ck_abort_msg("%s; log: %.*s %.*s", what, SLICE_ARG(buf_slice(&h.log)),
-	    SLICE_ARG(buf_slice(&h.failed)));
-}
-
-/* What stands in shared memory makes no event: the loop looks often. */
-static struct loop_timer glance;
-
-static void
-on_glance(void *arg)
-{
-	(void)arg;
-	loop_timer_set(&glance, 5000);
-}
-
-static void
-start(const char *caps, const struct peer_rule *rules, size_t n_rules,
-    const char *more)
-{
-	struct error err = { 0 };
-	char conf[2048];
-
-	signal(SIGPIPE, SIG_IGN);
-	loop = loop_create();
-	loop_timer_init(&glance, loop, on_glance, NULL);
-	on_glance(NULL);
-	scripted_peer_open(&peer, loop, caps, rules, n_rules);
-	scripted_peer_open(&other, loop, caps, NULL, 0);
-	snprintf(conf, sizeof conf, "Gateway = \"127.0.0.1:%u\"\n"
-	    "EHLO_Hostname = \"me.example.com\"\n"
-	    "Host_Failure_Retry = 60\n%s", peer.port, more);
-	ck_assert_msg(worker_harness_start(&h, loop, "deliverer/deliverer",
-	    ROLE_DELIVERER, 0, slice_of(conf), &err) == 0, "%s", err.text);
-	worker_harness_wait(&h, PATIENCE_US, worker_harness_is_ready, &h);
-	if (!h.ready) {
-		fail_with_log("not ready");
-	}
-	fake_spooler_init(&sp, &h);
-	fake_spooler_up(&sp, 9);
-}
-
-static void
-finish(void)
-{
-	int status = worker_harness_stop(&h, PATIENCE_US);
-
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-	    "wait status %x", status);
-	fake_spooler_fini(&sp);
-	scripted_peer_close(&peer);
-	scripted_peer_close(&other);
-	loop_timer_stop(&glance);
-	loop_destroy(&loop);
-}
-
-static void
-wait_for(bool (*done)(void *), void *arg)
-{
-	if (!worker_harness_wait(&h, PATIENCE_US, done, arg)) {
-		fail_with_log("waited in vain");
-	}
-}
-
-static bool
-all_budgets_are_back(void *arg)
-{
-	(void)arg;
-	return budget_used(h.budget, BUDGET_SERVER) == 0 &&
-	    budget_used(h.budget, 1) == 0;
-}
+#include "tests/deliverer/process.h"
 
 /* One mail of three recipients against each behaviour of a server. */
 static const struct {
@@ -211,14 +129,6 @@ START_TEST(behaviours)
 }
 END_TEST
 
-static void
-add_many(unsigned n, uint32_t queue)
-{
-	for (unsigned i = 0; i < n; i++) {
-		fake_spooler_add(&sp, queue, 1, SLICE(BODY));
-	}
-}
-
 /* Idle_Timeout 0 is a connection a message, not one that leaves before its
  * message has come. */
 START_TEST(no_idle_connections)
@@ -328,68 +238,6 @@ START_TEST(stale_connection_is_no_failure)
 }
 END_TEST
 
-/* The resolver's part: two exchangers, the better one refuses. */
-static struct ipc_link resolver;
-static unsigned n_questions;
-static enum resolve_status dns_status;
-
-static void
-put_host(struct buf *b, unsigned preference, const char *name, unsigned last)
-{
-	static const uint8_t ip[16] = { [10] = 0xff, 0xff, 127 };
-
-	wire_put_u16(b, (uint16_t)preference);
-	wire_put_slice(b, slice_of(name));
-	wire_put_u8(b, 1);
-	buf_append(b, ip, 15);
-	wire_put_u8(b, (uint8_t)last);
-}
-
-static void
-on_question(void *arg, struct ipc_link *k, struct ipc_msg *m)
-{
-	struct wire_r r = wire_reader(m->body);
-	uint32_t query = wire_u32(&r);
-	uint8_t kind = wire_u8(&r);
-	struct buf *b;
-
-	(void)arg;
-	ck_assert_int_eq(m->type, IPC_RESOLVE);
-	ck_assert(slice_eq(wire_slice(&r), SLICE("example.net")));
-	n_questions++;
-	b = ipc_begin(k, IPC_RESOLVED);
-	wire_put_u32(b, query);
-	if (kind == RESOLVE_HOST) {
-		wire_put_u8(b, RESOLVE_OK);
-		wire_put_u32(b, 300);
-		wire_put_slice(b, SLICE(""));
-		wire_put_u16(b, 1);
-		put_host(b, 0, "example.net", 1);
-		ipc_end(k);
-		return;
-	}
-	ck_assert_uint_eq(kind, RESOLVE_MX);
-	wire_put_u8(b, (uint8_t)dns_status);
-	wire_put_u32(b, 300);
-	wire_put_slice(b, SLICE(""));
-	wire_put_u16(b, dns_status == RESOLVE_OK ? 2 : 0);
-	if (dns_status == RESOLVE_OK) {
-		put_host(b, 20, "mx2.example.net", 3);
-		put_host(b, 10, "mx1.example.net", 2);
-	}
-	ipc_end(k);
-}
-
-static void
-link_resolver(void)
-{
-	struct error err = { 0 };
-
-	n_questions = 0;
-	ck_assert_msg(worker_harness_link(&h, &resolver, ROLE_RESOLVER, 0,
-	    on_question, NULL, NULL, &err) == 0, "%s", err.text);
-}
-
 static const struct {
 	enum resolve_status status;
 	char kind;
@@ -411,7 +259,7 @@ START_TEST(dns_failures)
 {
 	struct error err = { 0 };
 
-	dns_status = dns_cases[_i].status;
+	dns.status = dns_cases[_i].status;
 	start("", NULL, 0, "");
 	ck_assert_int_eq(worker_harness_config(&h,
 	    SLICE("Remote_SMTP_Port = 1\n"), &err), 0);
@@ -425,9 +273,9 @@ START_TEST(dns_failures)
 		    strlen(dns_cases[_i].reply)) == 0, "%c %s",
 		    sp.work[i].result[0].kind, sp.work[i].result[0].reply);
 	}
-	ck_assert_uint_eq(n_questions, 1);
+	ck_assert_uint_eq(dns.n_questions, 1);
 	finish();
-	ipc_link_close(&resolver);
+	ipc_link_close(&dns.link);
 }
 END_TEST
 
@@ -437,7 +285,7 @@ START_TEST(mx_failures_fall_back)
 	struct error err = { 0 };
 	char conf[128];
 
-	dns_status = RESOLVE_TEMPORARY;
+	dns.status = RESOLVE_TEMPORARY;
 	start("", NULL, 0, "");
 	link_resolver();
 	snprintf(conf, sizeof conf, "Remote_SMTP_Port = %u\n"
@@ -454,9 +302,9 @@ START_TEST(mx_failures_fall_back)
 	wait_for(fake_spooler_all_acked, &sp);
 	ck_assert_uint_eq(sp.work[3].result[0].kind, 'D');
 	ck_assert_uint_eq(other.n_mails, 2);
-	ck_assert_uint_eq(n_questions, 2);
+	ck_assert_uint_eq(dns.n_questions, 2);
 	finish();
-	ipc_link_close(&resolver);
+	ipc_link_close(&dns.link);
 }
 END_TEST
 
