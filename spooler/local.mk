@@ -7,6 +7,9 @@ spooler_libspooler_a_SOURCES += spooler/fs.c spooler/fs.h
 spooler_libspooler_a_SOURCES += spooler/journal_rec.c spooler/journal_rec.h
 spooler_libspooler_a_SOURCES += spooler/journal.c spooler/journal.h
 spooler_libspooler_a_SOURCES += spooler/segments.c spooler/segments.h
+spooler_libspooler_a_SOURCES += spooler/segment_image.c \
+	spooler/segment_image.h
+spooler_libspooler_a_SOURCES += spooler/replay_scan.c spooler/replay_scan.h
 spooler_libspooler_a_SOURCES += spooler/index.c spooler/index.h
 spooler_libspooler_a_SOURCES += spooler/lease.c spooler/lease.h
 spooler_libspooler_a_SOURCES += spooler/slabs.c spooler/slabs.h

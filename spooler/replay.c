@@ -18,25 +18,19 @@
 #include "spooler/spooler.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/wire.h"
+#include "spooler/replay_scan.h"
 
 #define RECORDS_PER_TURN 4000u
 
 struct segment_job {
 	struct workq_job job;
 	struct spooler *s;
-	struct journal_old old;
-	int fd;
-	char *map;
+	struct replay_scan read;
 	struct journal_scan scan;	/* for the loop's thread */
-	uint64_t damaged_bytes;
-	uint64_t valid_end;	/* offset behind the last whole batch */
-	bool failed;
-	int error;
 };
 
 enum found_kind {
@@ -70,6 +64,7 @@ struct replay {
 	unsigned segment, n_segments;
 	unsigned dirs_done, dirs_asked;
 	struct segment_job *job;	/* being applied */
+	struct segment_image image;	/* of the one being read or applied */
 	bool in_batch;
 	uint32_t pos, n;
 	struct loop_hook hook;
@@ -303,85 +298,37 @@ apply(struct spooler *s, const struct journal_record *rec)
 	}
 }
 
-/* Reads a whole segment once, so that applying finds it in memory, and looks
- * for damage. */
 static void
 segment_run(struct workq_job *job)
 {
 	struct segment_job *g = container_of(job, struct segment_job, job);
-	enum journal_scan_result got;
-	struct journal_scan scan;
 
-	g->map = mmap(NULL, g->old.size, PROT_READ, MAP_SHARED, g->fd, 0);
-	if (g->map == MAP_FAILED) {
-		g->map = NULL;
-		g->failed = true;
-		g->error = errno;
-		return;
-	}
-	madvise(g->map, g->old.size, MADV_SEQUENTIAL);
-	journal_scan_init(&scan, g->map, g->old.size,
-	    (struct segment_use){ g->old.epoch, g->old.key }, g->old.limit);
-	g->valid_end = JOURNAL_BLOCK;
-	while ((got = journal_scan_next(&scan)) != SCAN_END) {
-		if (got == SCAN_DAMAGE) {
-			g->damaged_bytes += scan.resume - scan.at;
-		} else {
-			g->valid_end = scan.resume;
-		}
-	}
-	if (g->old.limit > g->valid_end) {
-		/* The next segment's head says that more was durable. */
-		g->damaged_bytes += g->old.limit - g->valid_end;
-	}
-}
-
-/* Damaged bytes are kept for people to look at. */
-static void
-keep_damage(struct spooler *s, struct segment_job *g)
-{
-	char name[80];
-	int fd;
-
-	log_critical("replay: %llu bytes of the journal (epoch %u) are damaged; "
-	    "sound mail before and behind them is delivered; a copy of the "
-	    "segment is in quarantine", (unsigned long long)g->damaged_bytes,
-	    g->old.epoch);
-	snprintf(name, sizeof name, "quarantine/journal-%u.%llu", g->old.epoch,
-	    (unsigned long long)clock_wall_us());
-	fd = s->fs->open_at(s->store.base, name, O_WRONLY | O_CREAT | O_EXCL,
-	    0640);
-	if (fd < 0 || fs_write_all(s->fs, fd, g->map, g->old.size, 0) < 0) {
-		log_critical("replay: no copy could be made (%s): the segment "
-		    "is kept as it is", strerror(errno));
-		journal_pin(s->journal, g->old.epoch, PIN_RECORD);
-	}
-	if (fd >= 0) {
-		close(fd);
-	}
+	replay_scan_run(&g->read);
 }
 
 static void
 segment_done(struct workq_job *job)
 {
 	struct segment_job *g = container_of(job, struct segment_job, job);
+	struct replay_scan *r = &g->read;
 	struct spooler *s = g->s;
 
-	if (g->failed) {
+	if (r->failed) {
 		log_critical("replay: journal epoch %u cannot be read: %s; its "
 		    "mail is not delivered until this is mended and ecelerity "
-		    "restarted", g->old.epoch, strerror(g->error));
+		    "restarted", r->old.epoch, strerror(r->error));
 		/* Never reused while it could not be read. */
-		journal_pin(s->journal, g->old.epoch, PIN_RECORD);
+		journal_pin(s->journal, r->old.epoch, PIN_RECORD);
 		free(g);
 		next_segment(s);
 		return;
 	}
-	if (g->damaged_bytes > 0) {
-		keep_damage(s, g);
+	if (!r->copied) {
+		log_critical("replay: no copy could be made (%s): the segment "
+		    "is kept as it is", strerror(r->error));
+		journal_pin(s->journal, r->old.epoch, PIN_RECORD);
 	}
-	journal_scan_init(&g->scan, g->map, g->old.size,
-	    (struct segment_use){ g->old.epoch, g->old.key }, g->old.limit);
+	replay_scan_again(r, &g->scan);
 	s->replay->job = g;
 	s->replay->in_batch = false;
 	loop_again(s->loop);
@@ -432,10 +379,10 @@ on_turn_end(void *arg)
 		loop_again(s->loop);
 		return;
 	}
-	journal_old_end(s->journal, g->old.epoch, g->scan.next_index == 0 ? 0 :
-	    journal_lsn(g->old.epoch, g->scan.next_index - 1));
+	journal_old_end(s->journal, g->read.old.epoch,
+	    g->scan.next_index == 0 ? 0 :
+	    journal_lsn(g->read.old.epoch, g->scan.next_index - 1));
 	s->replay->job = NULL;
-	munmap(g->map, g->old.size);
 	free(g);
 	next_segment(s);
 }
@@ -475,16 +422,20 @@ next_segment(struct spooler *s)
 	struct replay *p = s->replay;
 	struct segment_job *g = xcalloc(1, sizeof *g);
 
-	if (journal_old(s->journal, p->segment, &g->old)) {
+	if (journal_old(s->journal, p->segment, &g->read.old)) {
 		p->segment++;
 		g->s = s;
-		g->fd = journal_segment_fd(s->journal, g->old.epoch);
+		g->read.fs = s->fs;
+		g->read.base = s->store.base;
+		g->read.fd = journal_segment_fd(s->journal, g->read.old.epoch);
+		g->read.image = &p->image;
 		g->job.run = segment_run;
 		g->job.done = segment_done;
 		workq_submit(p->reader, &g->job);
 		return;
 	}
 	free(g);
+	segment_image_fini(&p->image);
 	p->phase = PHASE_STORE;
 	enter_queues(s);
 	handout_check_spoken(s);
@@ -820,6 +771,7 @@ replay_start(struct spooler *s, struct error *err_out)
 	index_init(&p->batches);
 	index_init(&p->ended);
 	index_init(&p->works);
+	segment_image_init(&p->image);
 	p->began_us = clock_mono_us();
 	p->reader = workq_create(s->loop, "replay", 2);
 	while (journal_old(s->journal, p->n_segments, &old)) {
@@ -870,6 +822,7 @@ replay_destroy(struct replay **rp)
 			loop_hook_stop(&p->hook);
 		}
 		workq_destroy(&p->reader);
+		segment_image_fini(&p->image);
 		index_fini(&p->batches);
 		index_fini(&p->ended);
 		index_fini(&p->works);

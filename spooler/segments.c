@@ -451,12 +451,54 @@ all_zero(const char *p, size_t n)
 	return true;
 }
 
+/* Kept for people: without its head nothing in it can be told from what an
+ * earlier use left.  It must not stay: read again one day, its head would be
+ * older than what the next ones call the oldest, hence free. */
+static int
+put_away(struct journal *j, const char *name, const char *why,
+    struct error *err_out)
+{
+	char moved[64];
+
+	snprintf(moved, sizeof moved, "../quarantine/%s.%llu", name,
+	    (unsigned long long)clock_wall_us());
+	if (j->fs->rename_at(j->dir, name, moved) < 0) {
+		return error_sys(err_out, "journal segment %s %s, and cannot "
+		    "be moved to quarantine", name, why);
+	}
+	log_critical("journal: %s %s: moved to quarantine; if it held "
+	    "undelivered mail it is in there", name, why);
+	return 0;
+}
+
+/* The first two blocks: head and, if there is one, the first batch.  What
+ * cannot be read is no reason not to start: *head_out, *rest_out say so. */
+static int
+read_start(struct journal *j, int fd, uint64_t size, char *block,
+    bool *head_out, bool *rest_out)
+{
+	uint64_t half = JOURNAL_BLOCK;
+
+	*head_out = size == 0 || fs_read_full(j->fs, fd, block,
+	    (size_t)EC_MIN(size, half), 0) >= 0;
+	*rest_out = size <= half || fs_read_full(j->fs, fd, block + half,
+	    (size_t)EC_MIN(size - half, half), half) >= 0;
+	return (*head_out && *rest_out) || errno == EIO ? 0 : -1;
+}
+
+static bool
+is_head(const struct segment *s, const struct segment_head *h)
+{
+	return s->size >= 2 * JOURNAL_BLOCK && segment_head_valid(h);
+}
+
 /* Reads one segment file's head and files it as used or free. */
 static int
 open_one(struct journal *j, const char *name, struct segment_head *newest,
     struct segment_head *heads, struct error *err_out)
 {
-	char block[2 * JOURNAL_BLOCK] = { 0 }, moved[64];
+	char block[2 * JOURNAL_BLOCK] = { 0 };
+	bool head_read = false, rest_read = false;
 	struct segment_head h;
 	struct segment *s;
 	struct stat st;
@@ -469,8 +511,8 @@ open_one(struct journal *j, const char *name, struct segment_head *newest,
 	}
 	j->next_number = EC_MAX(j->next_number, (uint32_t)number + 1);
 	fd = j->fs->open_at(j->dir, name, O_RDWR, 0);
-	if (fd < 0 || j->fs->stat_fd(fd, &st) < 0 ||
-	    fs_read_full(j->fs, fd, block, sizeof block, 0) < 0) {
+	if (fd < 0 || j->fs->stat_fd(fd, &st) < 0 || read_start(j, fd,
+	    (uint64_t)st.st_size, block, &head_read, &rest_read) < 0) {
 		error_sys(err_out, "cannot read journal segment %s", name);
 		if (fd >= 0) {
 			close(fd);
@@ -480,7 +522,7 @@ open_one(struct journal *j, const char *name, struct segment_head *newest,
 	memcpy(&h, block, sizeof h);
 	s = segment_new(j, (uint32_t)number, fd);
 	s->size = (uint64_t)st.st_size;
-	if (s->size >= 2 * JOURNAL_BLOCK && segment_head_valid(&h)) {
+	if (head_read && is_head(s, &h)) {
 		s->epoch = h.epoch;
 		s->key = h.key;
 		s->state = SEG_OLD;
@@ -491,12 +533,17 @@ open_one(struct journal *j, const char *name, struct segment_head *newest,
 		j->used[j->n_used++] = s;
 		return 0;
 	}
-	if (s->size == j->segment_bytes && all_zero(block, sizeof block)) {
+	if (head_read && rest_read && s->size == j->segment_bytes &&
+	    all_zero(block, sizeof block)) {
 		j->freed[j->n_free++] = s;
 		return 0;
 	}
 	close(fd);
 	free(s);
+	if (!head_read || (!rest_read && all_zero(block, JOURNAL_BLOCK))) {
+		return put_away(j, name, "has a start that cannot be read",
+		    err_out);
+	}
 	if (all_zero(block, sizeof block)) {
 		/* Made under another Journal_Size, or the making was cut
 		 * short by a crash: nothing was ever in it (a batch comes
@@ -504,12 +551,7 @@ open_one(struct journal *j, const char *name, struct segment_head *newest,
 		j->fs->unlink_at(j->dir, name);
 		return 0;
 	}
-	snprintf(moved, sizeof moved, "../quarantine/%s.%llu", name,
-	    (unsigned long long)clock_wall_us());
-	j->fs->rename_at(j->dir, name, moved);
-	log_critical("journal: %s has no valid head: moved to quarantine; if "
-	    "it held undelivered mail it is in there", name);
-	return 0;
+	return put_away(j, name, "has no valid head", err_out);
 }
 
 /* The process before us may have died between a write and its sync, or
