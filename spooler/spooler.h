@@ -211,6 +211,8 @@ struct work *handout_find(struct spooler *s, unsigned deliverer,
 	uint64_t number);
 /* Its body is read no more; its slot stays until handout_ack(). */
 void handout_release(struct spooler *s, struct work *w);
+/* It is no more; its slot is free. */
+void handout_end(struct spooler *s, struct work *w);
 /* Its outcome is durable. */
 void handout_ack(struct spooler *s, unsigned deliverer, uint64_t number);
 
