@@ -184,13 +184,13 @@ handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
 void
 handout_orphans(struct spooler *s)
 {
-	struct list_node *n;
-
-	/* Their messages may still be on the way in from disk. */
-	while (replay_is_over(s) && (n = list_first(&s->orphans)) != NULL) {
+	list_each(n, tmp, &s->orphans) {
 		struct work *w = list_entry(n, struct work, link);
 
-		outcome_orphan(s, w);
-		handout_end(s, w);
+		/* Its messages may still be on the way in from disk. */
+		if (held_is_known(s, w)) {
+			outcome_orphan(s, w);
+			handout_end(s, w);
+		}
 	}
 }

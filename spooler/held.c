@@ -250,6 +250,18 @@ held_release(struct spooler *s, struct work *w)
 	w->n_pieces = 0;
 }
 
+bool
+held_is_known(struct spooler *s, const struct work *w)
+{
+	bool all = true;
+
+	/* Each is asked, so that all are looked for at once. */
+	for (unsigned i = 0; w->ids != NULL && i < w->n; i++) {
+		all = replay_knows(s, w->ids[i]) && all;
+	}
+	return all;
+}
+
 void
 held_find(struct spooler *s, struct work *w)
 {

@@ -442,8 +442,12 @@ keep_for(struct spooler *s, unsigned index)
 {
 	struct listener_peer *p = &s->listeners[index];
 
-	for (unsigned d = 0; d < SPOOLER_DELIVERERS; d++) {
-		list_each(n, tmp, &s->deliverers[d].works) {
+	/* Those of dead ones, too: each gives back by name what it names. */
+	for (unsigned d = 0; d <= SPOOLER_DELIVERERS; d++) {
+		const struct list_node *works = d < SPOOLER_DELIVERERS ?
+		    &s->deliverers[d].works : &s->orphans;
+
+		list_each(n, tmp, works) {
 			struct work *w = list_entry(n, struct work, link);
 
 			for (unsigned i = 0; i < w->n_pieces; i++) {

@@ -187,13 +187,15 @@ try_outcome(struct spooler *s, struct ipc_link *k, unsigned deliverer,
 		return true;	/* the spooler before us wrote it */
 	}
 	if (w != NULL && w->ids != NULL) {
-		if (!replay_is_over(s) || (!(w->told &&
-		    replay_has_work(s, number)) && !envelopes_there(s, w))) {
+		if (replay_percent(s) < 100) {
 			return false;
 		}
 		if (w->told && replay_has_work(s, number)) {
 			handout_ack(s, deliverer, number);
 			return true;
+		}
+		if (!held_is_known(s, w) || !envelopes_there(s, w)) {
+			return false;
 		}
 	}
 	if (!read_outcome(s, deliverer, bytes, &o)) {
@@ -428,8 +430,8 @@ outcome_forget(struct spooler *s, uint32_t slot, uint32_t done_epoch)
 		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
 		m->state_epoch = 0;
 	}
-	if ((m->flags & (MSG_SETTLED | MSG_FILES)) != 0 &&
-	    (m->flags & MSG_SETTLING) == 0) {
+	if (((m->flags & (MSG_SETTLED | MSG_FILES)) != 0 ||
+	    replay_may_find(s, x)) && (m->flags & MSG_SETTLING) == 0) {
 		settle_remove(s, id, done_epoch);
 	}
 	if (x != NULL) {

@@ -12,8 +12,12 @@
  * New mail is accepted all the while.  Files of ids that the journal ends are
  * removed; files of ids that live in it are leftovers of an interrupted settle
  * and will be written again, or removed when the message leaves before that.
- * No segment is reused before 2 is over: it may be one whose `done` is all that
- * keeps files from coming back as mail.
+ *
+ * What waits for 2 is only mail that stands nowhere but there.  No segment is
+ * reused before the files of ids that it ended are gone for good (its `done` is
+ * all that keeps them from coming back as mail): they are removed by name right
+ * after 1.  A message that a deliverer holds, or held when it died, and that
+ * the journal does not know is looked for by name as well.
  */
 #include "spooler/replay.h"
 
@@ -315,8 +319,13 @@ static void
 on_turn_end(void *arg)
 {
 	struct spooler *s = arg;
-	struct segment_job *g = s->replay->job;
+	struct replay *p = s->replay;
+	struct segment_job *g = p->job;
 
+	if (p->phase == PHASE_STORE && !p->swept) {
+		replay_sweep(s);
+		return;
+	}
 	if (g == NULL) {
 		return;
 	}
@@ -327,7 +336,7 @@ on_turn_end(void *arg)
 	journal_old_end(s->journal, g->read.old.epoch,
 	    g->scan.next_index == 0 ? 0 :
 	    journal_lsn(g->read.old.epoch, g->scan.next_index - 1));
-	s->replay->job = NULL;
+	p->job = NULL;
 	free(g);
 	next_segment(s);
 }
@@ -386,6 +395,8 @@ next_segment(struct spooler *s)
 	handout_check_spoken(s);
 	intake_retry(s);
 	replay_store_start(s);
+	outcome_retry_late(s);
+	handout_orphans(s);
 }
 
 int
@@ -399,8 +410,10 @@ replay_start(struct spooler *s, struct error *err_out)
 	index_init(&p->batches);
 	index_init(&p->ended);
 	index_init(&p->works);
+	index_init(&p->looked);
 	segment_image_init(&p->image);
 	p->began_us = clock_mono_us();
+	p->first_epoch = journal_newest(s->journal);
 	p->reader = workq_create(s->loop, "replay", 2);
 	while (journal_old(s->journal, p->n_segments, &old)) {
 		p->n_segments++;
@@ -408,6 +421,13 @@ replay_start(struct spooler *s, struct error *err_out)
 	loop_on_turn_end(s->loop, &p->hook, on_turn_end, s);
 	next_segment(s);
 	return 0;
+}
+
+bool
+replay_may_find(const struct spooler *s, const struct txn *x)
+{
+	return !replay_is_over(s) && (x == NULL || x->epoch == 0 ||
+	    x->epoch < s->replay->first_epoch);
 }
 
 bool
@@ -454,6 +474,7 @@ replay_destroy(struct replay **rp)
 		index_fini(&p->batches);
 		index_fini(&p->ended);
 		index_fini(&p->works);
+		index_fini(&p->looked);
 		free(p);
 	}
 	*rp = NULL;

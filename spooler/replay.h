@@ -23,6 +23,7 @@ struct replay {
 	struct workq *reader;
 	enum phase phase;
 	unsigned segment, n_segments;
+	uint32_t first_epoch;		/* of our own segments */
 	unsigned dirs_done, dirs_asked;
 	struct segment_job *job;	/* being applied */
 	struct segment_image image;	/* of the one being read or applied */
@@ -32,6 +33,11 @@ struct replay {
 	struct index batches;		/* ids of batches seen */
 	struct index ended;		/* ids of messages with a done record */
 	struct index works;		/* whose outcomes had a retry in them */
+	struct index looked;		/* ids whose .meta was asked for by
+					 * itself, ahead of the rest */
+	unsigned looking;		/* of them on the way */
+	uint32_t sweep_at, sweep_end;	/* of ended */
+	bool swept;			/* all of those are with the settler */
 	bool dirs_failed;
 	uint64_t began_us, done_us;
 	uint64_t records, messages, settled_found, leftovers;
@@ -41,5 +47,7 @@ struct replay {
 void replay_drop(struct spooler *s, uint32_t msg);
 /* The journal is read: the 256 directories are next, and then the end. */
 void replay_store_start(struct spooler *s);
+/* At the end of a turn, until all of it is swept. */
+void replay_sweep(struct spooler *s);
 
 #endif

@@ -9,6 +9,9 @@
 
 #include "common/base/log.h"
 
+#define SWEEP_PER_TURN 2000u
+#define LOOK_DONE 1u		/* in replay.looked */
+
 enum found_kind {
 	FOUND_META,
 	FOUND_BAD_META,
@@ -27,6 +30,7 @@ struct dir_job {
 	struct workq_job job;
 	struct spooler *s;
 	unsigned dir;
+	msgid only;		/* just this one's .meta, MSGID_NONE: all */
 	struct list_node found;
 	struct error err;
 	bool failed;
@@ -82,7 +86,10 @@ read_one(struct dir_job *d, msgid id)
 
 	buf_init(&text, META_MAX_BYTES);
 	if (store_read_meta(&d->s->store, id, &text, &err) < 0) {
-		log_error("replay: %s; left where it is", err.text);
+		/* Not there: its message ended while the directory was read. */
+		if (errno != ENOENT) {
+			log_error("replay: %s; left where it is", err.text);
+		}
 		list_remove(&f->link);
 		scratch_fini(&f->scratch);
 		free(f);
@@ -225,8 +232,14 @@ take_found(struct spooler *s, struct found *f)
 	struct msg *m;
 
 	if (ended != 0) {
-		p->leftovers++;
-		settle_remove(s, id, index_at(&p->ended, ended)->state_epoch);
+		uint32_t epoch = index_at(&p->ended, ended)->state_epoch;
+
+		/* A segment goes only after the files that it ended: those
+		 * were listed before they went. */
+		if (journal_has(s->journal, epoch)) {
+			p->leftovers++;
+			settle_remove(s, id, epoch);
+		}
 		return;
 	}
 	m = slot == 0 ? NULL : index_at(&s->index, slot);
@@ -294,7 +307,6 @@ finish(struct spooler *s)
 		drop_lost_states(s);
 	}
 	p->phase = PHASE_DONE;
-	journal_replayed(s->journal);
 	p->done_us = spooler_now(s);
 	log_notice("replay: %llu records, %llu messages found in the journal, "
 	    "%llu in the store, %llu leftovers removed; %u queued; %llu ms",
@@ -308,17 +320,10 @@ finish(struct spooler *s)
 }
 
 static void
-dir_done(struct workq_job *job)
+take_all(struct spooler *s, struct dir_job *d)
 {
-	struct dir_job *d = container_of(job, struct dir_job, job);
-	struct spooler *s = d->s;
 	struct list_node *n;
 
-	if (d->failed) {
-		s->replay->dirs_failed = true;
-		log_critical("replay: %s; its mail is not delivered until this "
-		    "is mended and ecelerity restarted", d->err.text);
-	}
 	while ((n = list_pop_front(&d->found)) != NULL) {
 		struct found *f = list_entry(n, struct found, link);
 
@@ -327,8 +332,90 @@ dir_done(struct workq_job *job)
 		free(f);
 	}
 	free(d);
+}
+
+static void
+dir_done(struct workq_job *job)
+{
+	struct dir_job *d = container_of(job, struct dir_job, job);
+	struct spooler *s = d->s;
+
+	if (d->failed) {
+		s->replay->dirs_failed = true;
+		log_critical("replay: %s; its mail is not delivered until this "
+		    "is mended and ecelerity restarted", d->err.text);
+	}
+	take_all(s, d);
 	s->replay->dirs_done++;
 	next_dirs(s);
+}
+
+static void
+look_run(struct workq_job *job)
+{
+	struct dir_job *d = container_of(job, struct dir_job, job);
+
+	read_one(d, d->only);
+}
+
+static void
+look_done(struct workq_job *job)
+{
+	struct dir_job *d = container_of(job, struct dir_job, job);
+	struct spooler *s = d->s;
+	struct replay *p = s->replay;
+	uint32_t h = index_find(&p->looked, d->only);
+
+	take_all(s, d);
+	index_at(&p->looked, h)->flags = LOOK_DONE;
+	p->looking--;
+	outcome_retry_late(s);
+	handout_orphans(s);
+	next_dirs(s);
+}
+
+static struct dir_job *
+job_new(struct spooler *s, unsigned dir, void (*run)(struct workq_job *),
+    void (*done)(struct workq_job *))
+{
+	struct dir_job *d = xcalloc(1, sizeof *d);
+
+	d->s = s;
+	d->dir = dir;
+	d->job.run = run;
+	d->job.done = done;
+	list_init(&d->found);
+	return d;
+}
+
+bool
+replay_knows(struct spooler *s, msgid id)
+{
+	struct replay *p = s->replay;
+	uint32_t slot = index_find(&s->index, id), h;
+	struct dir_job *d;
+
+	if (replay_is_over(s)) {
+		return true;
+	}
+	if (p->phase == PHASE_JOURNAL) {
+		return false;
+	}
+	if (id == MSGID_NONE || index_find(&p->ended, id) != 0 || (slot != 0 &&
+	    (index_at(&s->index, slot)->queue != 0 ||
+	    index_at(&s->index, slot)->txn != 0))) {
+		return true;
+	}
+	h = index_find(&p->looked, id);
+	if (h != 0) {
+		return index_at(&p->looked, h)->flags == LOOK_DONE;
+	}
+	index_add(&p->looked, id);
+	d = job_new(s, msgid_dir(id), look_run, look_done);
+	d->only = id;
+	p->looking++;
+	workq_submit(p->reader, &d->job);
+	return false;
 }
 
 static void
@@ -337,16 +424,13 @@ next_dirs(struct spooler *s)
 	struct replay *p = s->replay;
 
 	while (p->dirs_asked < 256 && p->dirs_asked - p->dirs_done < 4) {
-		struct dir_job *d = xcalloc(1, sizeof *d);
+		struct dir_job *d = job_new(s, p->dirs_asked++, dir_run,
+		    dir_done);
 
-		d->s = s;
-		d->dir = p->dirs_asked++;
-		d->job.run = dir_run;
-		d->job.done = dir_done;
-		list_init(&d->found);
 		workq_submit(p->reader, &d->job);
 	}
-	if (p->dirs_done == 256) {
+	if (p->dirs_done == 256 && p->looking == 0 && p->swept &&
+	    p->phase == PHASE_STORE) {
 		finish(s);
 	}
 }
@@ -354,5 +438,35 @@ next_dirs(struct spooler *s)
 void
 replay_store_start(struct spooler *s)
 {
+	/* What is not there any more when the sweep looks for it was removed
+	 * by a process before us: durably, after this. */
+	settle_sync_all(s);
+	s->replay->sweep_at = 1;
+	s->replay->sweep_end = s->replay->ended.msgs.fresh;
+	next_dirs(s);
+	loop_again(s->loop);
+}
+
+/* Removes files of ids that the journal ended by name, so that its segments
+ * need not wait until all directories are read. */
+void
+replay_sweep(struct spooler *s)
+{
+	struct replay *p = s->replay;
+
+	for (unsigned i = 0; i < SWEEP_PER_TURN &&
+	    p->sweep_at < p->sweep_end; i++, p->sweep_at++) {
+		struct msg *e = index_at(&p->ended, p->sweep_at);
+
+		/* Its segment is pinned until that is done. */
+		settle_remove(s, e->id, e->state_epoch);
+	}
+	if (p->sweep_at < p->sweep_end) {
+		loop_again(s->loop);
+		return;
+	}
+	p->swept = true;
+	settle_flush(s);
+	journal_replayed(s->journal);
 	next_dirs(s);
 }

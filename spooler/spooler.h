@@ -193,7 +193,8 @@ void handout_run(struct spooler *s);	/* at the end of a turn */
 /* The queue has active mail: see to it that it is offered. */
 void handout_wake(struct spooler *s, struct queue *q);
 void handout_slab_gone(void *arg, uint32_t handle, uint32_t lent);
-/* Replay is over: works of deliverers that died meanwhile come to their end. */
+/* Works of deliverers that died while replay read: those whose messages are
+ * known now come to their end. */
 void handout_orphans(struct spooler *s);
 /* Out of its queue, the wheel or flight. */
 void handout_withdraw(struct spooler *s, uint32_t msg);
@@ -226,6 +227,8 @@ void held_slab(struct spooler *s, uint32_t handle);
 /* Does one of them read this extent? */
 bool held_reads(const struct spooler *s, struct piece p);
 void held_release(struct spooler *s, struct work *w);
+/* Is all that the disk has of its messages known? */
+bool held_is_known(struct spooler *s, const struct work *w);
 /* Finds the messages of a held work again: slots may have changed. */
 void held_find(struct spooler *s, struct work *w);
 /* A message found on disk: at a deliverer since before, or active/delayed. */
@@ -259,6 +262,8 @@ void settle_tick(struct spooler *s);
 void settle_durable(struct spooler *s, const struct journal_note *n);
 void settle_remove(struct spooler *s, msgid id, uint32_t done_epoch);
 void settle_flush(struct spooler *s);
+/* Syncs all directories, before any removal that is asked for later. */
+void settle_sync_all(struct spooler *s);
 /* The message must be in the index, settled, with its state in the journal. */
 void settle_carry(struct spooler *s, uint32_t epoch);
 /* The newest record of its state is in this segment. */
@@ -291,6 +296,13 @@ void replay_destroy(struct replay **r);
 bool replay_has_batch(const struct spooler *s, msgid batch);
 /* Was the outcome of this work found?  Until deliverers have all spoken. */
 bool replay_has_work(const struct spooler *s, uint64_t number);
+/* Has everything been read that may tell of this message?  If only its files
+ * are left to look at they are asked for now: outcomes and orphans are tried
+ * again when they came. */
+bool replay_knows(struct spooler *s, msgid id);
+/* May there be files of this transaction's messages that are yet to be found?
+ * Not of mail that came since our start. */
+bool replay_may_find(const struct spooler *s, const struct txn *x);
 /* A message ended: files of it that are still to be found are no mail. */
 void replay_note_end(struct spooler *s, msgid id, uint32_t done_epoch);
 unsigned replay_percent(const struct spooler *s);	/* of the journal */

@@ -170,6 +170,7 @@ void rig_until_at(struct rig *r, bool (*fn)(void *), void *arg,
 /* Turns it for this long. */
 void rig_turn(struct rig *r, uint64_t us);
 uint64_t rig_score(const struct rig *r, unsigned number);
+unsigned rig_log_count(const struct rig *r, const char *text);
 bool rig_log_has(const struct rig *r, const char *text);
 /* Files below the spool whose name matches the shell pattern. */
 unsigned rig_files(const struct rig *r, const char *pattern);

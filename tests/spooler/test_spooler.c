@@ -480,6 +480,75 @@ START_TEST(held_over_restarts)
 }
 END_TEST
 
+#define STUCK "FF/00-00001-00000001.meta"
+#define SCANNED "messages found in the journal"
+
+/* The store's scan does not come to its end while nobody writes this pipe. */
+static void
+block_scan(struct rig *r)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/" STUCK, r->dir);
+	ck_assert_int_eq(mkfifo(path, 0640), 0);
+}
+
+static void
+unblock_scan(void)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/" STUCK, rig.dir);
+	fd = open(path, O_WRONLY);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+}
+
+/* However long the scan of the store takes: what a deliverer held is written
+ * when it says so (0: from the journal, 1: settled; 2, 3: or when it dies),
+ * and the journal's segments are used again. */
+START_TEST(nothing_waits_for_the_scan)
+{
+	struct fake_deliverer *d = &rig.deliverer[0];
+	struct mail *m, *last;
+	unsigned n = 1, scans;
+
+	rig_start(&rig, _i % 2 == 0 ? "" : "Settle_After = 0.1\n");
+	m = last = stored(1, to_net, 2000);
+	work_for(m->id[0]);
+	if (_i % 2 == 1) {
+		rig_until(&rig, is_settled, &n);
+	}
+	while ((scans = rig_log_count(&rig, SCANNED)) == 0) {
+		rig_turn(&rig, 10000);
+	}
+	rig.between = block_scan;
+	rig_kill(&rig);
+	rig.between = NULL;
+	if (_i < 2) {
+		job_deliver(d, work_for(m->id[0]));
+	} else {
+		job_stage(d, work_for(m->id[0]), STAGE_ACCEPTED);
+		deliverer_die(d, true);
+	}
+	logged(m->id[0], 'D', 1);
+	d->on_work = job_deliver;
+	for (unsigned i = 0; _i == 0 && i < 350; i++) {
+		/* 70 MB, more than the journal holds */
+		last = stored(1, to_net, 200000);
+	}
+	logged(last->id[0], 'D', 1);
+	ck_assert_uint_eq(rig_log_count(&rig, SCANNED), scans);
+	unblock_scan();
+	while (rig_log_count(&rig, SCANNED) == scans) {
+		rig_turn(&rig, 10000);
+	}
+	rig_until(&rig, rig_is_drained, &rig);
+	rig_stop(&rig);
+}
+END_TEST
+
 static const struct {
 	enum stage_point point;
 	bool told_first;
@@ -832,6 +901,7 @@ suite(void)
 	tcase_add_loop_test(t, killed_at, 0, POINTS);
 	tcase_add_test(t, outcome_said_twice);
 	tcase_add_test(t, held_over_restarts);
+	tcase_add_loop_test(t, nothing_waits_for_the_scan, 0, 4);
 	tcase_add_loop_test(t, deliverer_dies, 0, 2 * ARRAY_LEN(deaths));
 	suite_add_tcase(s, t);
 	t = tcase_create("spools");
