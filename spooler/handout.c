@@ -199,6 +199,8 @@ give_work(struct spooler *s, struct queue *q, unsigned d, struct txn *x)
 	struct work *w = work_new(s, d, q, x);
 	size_t bytes = 0;
 
+	msgid ids[STAGE_RCPTS];
+
 	while (q->head != 0 && w->n < s->set.max_batch) {
 		struct msg *m = index_at(&s->index, q->head);
 		uint32_t slot = q->head;
@@ -212,8 +214,11 @@ give_work(struct spooler *s, struct queue *q, unsigned d, struct txn *x)
 		bytes += t.addr.len + t.orcpt.len + 16;
 		queue_take(&s->queues, slot);
 		queue_flight(&s->queues, slot, MSG_FLIGHT);
+		ids[w->n] = t.id;
 		w->msgs[w->n++] = slot;
 	}
+	/* First this, or a death of all of us makes its stage mean nothing. */
+	stage_work_set(worker_stages(s->w), d, w->slot, w->number, ids, w->n);
 	say_work(s, w, q, x);
 }
 
@@ -346,8 +351,12 @@ void
 handout_end(struct spooler *s, struct work *w)
 {
 	struct deliverer_peer *p = &s->deliverers[w->deliverer];
+	struct stage_table *t = worker_stages(s->w);
 
 	handout_release(s, w);
+	if (stage_work(t, w->deliverer, w->slot) == w->number) {
+		stage_work_clear(t, w->deliverer, w->slot);
+	}
 	if (w->queue != 0 && queue_is(&s->queues, w->queue)) {
 		struct queue *q = queue_at(&s->queues, w->queue);
 

@@ -40,6 +40,18 @@ on_pull(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	handout_wake(s, q);
 }
 
+/* Slots without a work; none was given since its hello. */
+static void
+find_free_slots(struct deliverer_peer *p)
+{
+	p->n_free = 0;
+	for (unsigned i = STAGE_SLOTS; i-- > 0;) {
+		if (p->by_slot[i] == NULL) {
+			p->free_slots[p->n_free++] = (uint16_t)i;
+		}
+	}
+}
+
 static void
 on_hello_end(struct spooler *s, unsigned d)
 {
@@ -47,12 +59,7 @@ on_hello_end(struct spooler *s, unsigned d)
 	struct queue *q, *tmp;
 
 	p->spoken = true;
-	p->n_free = 0;
-	for (unsigned i = STAGE_SLOTS; i-- > 0;) {
-		if (p->by_slot[i] == NULL) {
-			p->free_slots[p->n_free++] = (uint16_t)i;
-		}
-	}
+	find_free_slots(p);
 	handout_check_spoken(s);
 	HASH_ITER(hh, s->queues.by_key, q, tmp) {
 		handout_wake(s, q);
@@ -76,7 +83,16 @@ handout_check_spoken(struct spooler *s)
 			return;		/* it runs and may hold something */
 		}
 	}
+	/* What nobody speaks of was with one that died as the spooler before us
+	 * did. */
+	held_leftovers(s);
+	for (unsigned d = 0; d < SPOOLER_DELIVERERS; d++) {
+		if (s->deliverers[d].spoken) {
+			find_free_slots(&s->deliverers[d]);
+		}
+	}
 	s->started_handout = true;
+	handout_orphans(s);
 	intake_keep(s);
 	HASH_ITER(hh, s->queues.by_key, q, tmp) {
 		handout_wake(s, q);
@@ -182,15 +198,34 @@ handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
 }
 
 void
+handout_written(struct spooler *s, uint64_t number)
+{
+	for (unsigned d = 0; d < SPOOLER_DELIVERERS; d++) {
+		struct work *w = handout_find(s, d, number);
+
+		if (w != NULL && w->judged && --w->writing == 0) {
+			handout_end(s, w);
+			return;
+		}
+	}
+}
+
+void
 handout_orphans(struct spooler *s)
 {
 	list_each(n, tmp, &s->orphans) {
 		struct work *w = list_entry(n, struct work, link);
 
 		/* Its messages may still be on the way in from disk. */
-		if (held_is_known(s, w)) {
-			outcome_orphan(s, w);
-			handout_end(s, w);
+		if (w->judged || !held_is_known(s, w)) {
+			continue;
 		}
+		w->judged = true;
+		/* It ends when all are judged, and what it said itself before
+		 * its death is durable. */
+		w->writing += 1 + w->written;
+		outcome_orphan(s, w);
+		handout_release(s, w);
+		handout_written(s, w->number);
 	}
 }

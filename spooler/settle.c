@@ -310,6 +310,9 @@ settle_state_durable(struct spooler *s, const struct journal_note *n)
 {
 	struct msg *m;
 
+	if (n->c != 0) {
+		handout_written(s, n->c);
+	}
 	if (index_find(&s->index, n->b) != n->a) {
 		return;		/* it has left meanwhile */
 	}

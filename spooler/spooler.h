@@ -66,6 +66,12 @@ struct work {
 	uint16_t n;		/* messages */
 	bool told;		/* held: its outcome was said to the spooler
 				 * before us, which may have written it */
+	bool written;		/* its outcome is on the way to disk */
+	bool judged;		/* its deliverer is dead, each message was
+				 * dealt with by its stage */
+	uint16_t writing;	/* then: records of that on the way to disk;
+				 * the stage table names it until they are
+				 * durable */
 	uint16_t n_pieces;	/* held works only */
 	struct held_piece *pieces;
 	msgid *ids;		/* held works: the messages may not be known yet */
@@ -214,6 +220,8 @@ struct work *handout_find(struct spooler *s, unsigned deliverer,
 void handout_release(struct spooler *s, struct work *w);
 /* It is no more; its slot is free. */
 void handout_end(struct spooler *s, struct work *w);
+/* A judged work's record is durable, or needed no more. */
+void handout_written(struct spooler *s, uint64_t number);
 /* Its outcome is durable. */
 void handout_ack(struct spooler *s, unsigned deliverer, uint64_t number);
 
@@ -222,6 +230,9 @@ bool held_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
 /* An OUTCOME said in the hello: the spooler before us may not have written it,
  * so its messages are in flight until it is. */
 void held_outcome(struct spooler *s, unsigned deliverer, struct slice body);
+/* All that run have spoken: works that the stage table still names and no
+ * deliverer did are orphans. */
+void held_leftovers(struct spooler *s);
 /* A listener told of this slab. */
 void held_slab(struct spooler *s, uint32_t handle);
 /* Does one of them read this extent? */
@@ -243,6 +254,9 @@ void outcome_due(void *arg, uint32_t msg);
 /* The deliverer of this work is dead: by its stage each message is delivered,
  * tried again, or tried again as a possible duplicate. */
 void outcome_orphan(struct spooler *s, struct work *w);
+/* The same for a message of it that a younger work has: only its doubt. */
+void outcome_still_doubtful(struct spooler *s, struct work *w, unsigned i,
+	msgid id);
 /* A message in no list has come to its end (expiry): it is loaded if need be,
  * then P and a bounce. */
 void outcome_end(struct spooler *s, uint32_t msg);

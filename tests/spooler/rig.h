@@ -209,6 +209,9 @@ void job_outcome(struct fake_deliverer *d, struct job *j, const char *kinds);
 /* As if the process did it: what is accepted must not come again. */
 void job_stage(struct fake_deliverer *d, struct job *j,
 	enum stage_point point);
+/* The same, taken by RCPT only for those with a D. */
+void job_stage_of(struct fake_deliverer *d, struct job *j,
+	enum stage_point point, const char *kinds);
 /* on_work: delivers, fails for now, fails for good. */
 void job_deliver(struct fake_deliverer *d, struct job *j);
 void job_defer(struct fake_deliverer *d, struct job *j);

@@ -596,6 +596,60 @@ START_TEST(deliverer_dies)
 }
 END_TEST
 
+static void
+deliverer_is_gone(struct rig *r)
+{
+	deliverer_close(&r->deliverer[0]);
+	r->deliverer[0].incarnation++;
+}
+
+/* Spooler and deliverer die together, and nobody is left who could say what
+ * was in flight: the stage table can.  The second half with settled mail, of
+ * which the journal knows nothing. */
+START_TEST(both_die)
+{
+	unsigned n = (unsigned)_i % 4;
+	const enum stage_point point = (enum stage_point[]){ STAGE_NOTHING,
+		STAGE_DOT, STAGE_ACCEPTED, STAGE_REFUSED }[n];
+	struct fake_deliverer *d = &rig.deliverer[0];
+	unsigned works, files = 3;
+	struct mail *m, *other;
+
+	rig_start(&rig, _i >= 4 ? "Settle_After = 0.1\n" : "");
+	other = stored(1, (const char *const[]){ "o@example.org" }, 100);
+	job_deliver(d, work_for(other->id[0]));	/* its slot says so, too */
+	rig_until(&rig, no_jobs, d);
+	m = stored(3, to_three, 7000);
+	work_for(m->id[0]);
+	if (_i >= 4) {
+		rig_until(&rig, is_settled, &files);
+	}
+	/* The first two recipients were taken by RCPT. */
+	job_stage_of(d, work_for(m->id[0]), point, "DDT");
+	works = d->n_works;
+	rig.between = deliverer_is_gone;
+	rig_kill(&rig);
+	rig.between = NULL;
+	d->on_work = job_deliver;
+	deliver_held(d);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct seen *e = logged(m->id[i], 'D', 1);
+
+		ck_assert_uint_eq(e->e.flags, point == STAGE_DOT && i < 2 ?
+		    EVENT_POSSIBLE_DUPLICATE : 0);
+		ck_assert_uint_eq(e->e.remote_ip[0], point == STAGE_ACCEPTED &&
+		    i < 2 ? 7 : 0);
+	}
+	ck_assert_uint_eq(rig_score(&rig, SCORE_S_POSSIBLE_DUPLICATES),
+	    point == STAGE_DOT ? 2 : 0);
+	ck_assert_uint_gt(d->n_works, works);
+	rig_until(&rig, rig_is_drained, &rig);
+	ck_assert_uint_eq(logger_count(&rig, other->id[0], 'D'), 1);
+	rig_until(&rig, listener_is_empty, &rig.listener[0]);
+	rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(listener_dies)
 {
 	struct mail *m[10], *last;
@@ -902,6 +956,7 @@ suite(void)
 	tcase_add_test(t, outcome_said_twice);
 	tcase_add_test(t, held_over_restarts);
 	tcase_add_loop_test(t, nothing_waits_for_the_scan, 0, 4);
+	tcase_add_loop_test(t, both_die, 0, 8);
 	tcase_add_loop_test(t, deliverer_dies, 0, 2 * ARRAY_LEN(deaths));
 	suite_add_tcase(s, t);
 	t = tcase_create("spools");
