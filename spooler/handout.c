@@ -15,6 +15,8 @@
 #define WORKS_PER_QUEUE 16u	/* then the next queue's turn */
 #define WORKS_PER_TURN 512u
 #define WORK_BYTES (48u << 10)	/* recipients in one packet */
+#define EXPIRE_PER_QUEUE 500u	/* looked at, four times a second */
+#define EXPIRE_PER_TICK 50000u
 #define SHARE_ABOVE 1000u	/* active: offered to every deliverer */
 
 static bool
@@ -331,6 +333,51 @@ handout_run(struct spooler *s)
 		loop_again(s->loop);
 	}
 	tell_all(s);
+}
+
+/* The next messages of a suspended queue; where it stopped is kept. */
+static void
+expire_some(struct spooler *s, struct queue *q, unsigned *budget)
+{
+	uint32_t slot = q->looked_at;
+
+	/* That one may have left the list meanwhile. */
+	if (slot == 0 || slot >= s->index.msgs.fresh ||
+	    index_at(&s->index, slot)->state != MSG_ACTIVE ||
+	    index_at(&s->index, slot)->queue != q->number) {
+		slot = q->head;
+	}
+	for (; slot != 0 && *budget > 0; (*budget)--) {
+		struct msg *m = index_at(&s->index, slot);
+		uint32_t next = m->next;
+
+		if (outcome_is_expired(s, m)) {
+			queue_take(&s->queues, slot);
+			outcome_end(s, slot);
+		}
+		slot = next;
+	}
+	q->looked_at = slot;
+}
+
+void
+handout_expire(struct spooler *s)
+{
+	unsigned budget = EXPIRE_PER_TICK;
+	struct queue *q, *tmp;
+
+	if (s->queues.n_suspended == 0 || !s->started_handout) {
+		return;
+	}
+	HASH_ITER(hh, s->queues.by_key, q, tmp) {
+		unsigned own = EXPIRE_PER_QUEUE;
+
+		if (q->suspended && q->n_active > 0 && budget >= own) {
+			budget -= own;
+			expire_some(s, q, &own);
+			budget += own;
+		}
+	}
 }
 
 void

@@ -192,6 +192,7 @@ on_second(void *arg)
 	publish(s);
 	handout_check_spoken(s);
 	handout_orphans(s);
+	handout_expire(s);
 	intake_second(s);
 	settle_tick(s);
 	settle_flush(s);

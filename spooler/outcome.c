@@ -35,14 +35,16 @@ bool
 outcome_is_expired(struct spooler *s, const struct msg *m)
 {
 	uint64_t now = clock_wall_us(), got = (uint64_t)m->received_s * 1000000u;
+	const struct queue *q = queue_at(&s->queues, m->queue);
 	struct config_where w;
 
 	/* Cheap first: hardly any message is so old. */
-	if (now < got + 1000000u || (m->attempts == 0 && !config_bool(
-	    worker_config(s->w), NULL, OPT_NEVER_ATTEMPT_EXPIRED_MESSAGES))) {
-		return false;	/* tried once, however old */
+	if (now < got + 1000000u || (m->attempts == 0 && !q->suspended &&
+	    !config_bool(worker_config(s->w), NULL,
+	    OPT_NEVER_ATTEMPT_EXPIRED_MESSAGES))) {
+		return false;	/* tried once, however old, where it can be */
 	}
-	w = spooler_where(queue_at(&s->queues, m->queue));
+	w = spooler_where(q);
 	return now - got >= config_us(worker_config(s->w), &w,
 	    OPT_MESSAGE_EXPIRATION);
 }

@@ -196,6 +196,8 @@ void handout_link_down(struct spooler *s, struct ipc_link *k);
 void handout_dead(struct spooler *s, unsigned index, uint32_t incarnation);
 void handout_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
 void handout_run(struct spooler *s);	/* at the end of a turn */
+/* Often: nothing is handed out of suspended queues, but their mail ages. */
+void handout_expire(struct spooler *s);
 /* The queue has active mail: see to it that it is offered. */
 void handout_wake(struct spooler *s, struct queue *q);
 void handout_slab_gone(void *arg, uint32_t handle, uint32_t lent);

@@ -288,6 +288,37 @@ START_TEST(expiry)
 }
 END_TEST
 
+/* Never tried, or tried and due again: what waits in a suspended queue ends
+ * when its time is over. */
+START_TEST(expiry_while_suspended)
+{
+	struct error err = { 0 };
+	struct mail *m[5], *tried;
+
+	rig_start(&rig, "Retry_Interval = 0.2\nMessage_Expiration = 3\n"
+	    "Domain \"example.net\" { Suspend_Delivery = false }\n");
+	tried = stored(1, to_net, 100);
+	job_defer(&rig.deliverer[0], work_for(tried->id[0]));
+	memcpy(strstr(rig.conf, "false }"), " true", 5);
+	ck_assert_int_eq(worker_harness_config(&rig.h, slice_of(rig.conf),
+	    &err), 0);
+	logged(tried->id[0], 'T', 1);
+	for (unsigned i = 0; i < ARRAY_LEN(m); i++) {
+		m[i] = stored(1, to_net, 100);
+	}
+	rig.deliverer[0].on_work = job_deliver;		/* of bounces only */
+	ck_assert_uint_eq(logged(tried->id[0], 'P', 1)->e.flags,
+	    EVENT_EXPIRED | EVENT_BOUNCED);
+	for (unsigned i = 0; i < ARRAY_LEN(m); i++) {
+		ck_assert_uint_eq(logged(m[i]->id[0], 'P', 1)->e.flags,
+		    EVENT_EXPIRED | EVENT_BOUNCED);
+		ck_assert_uint_eq(logger_count(&rig, m[i]->id[0], 'D'), 0);
+	}
+	rig_until(&rig, rig_is_drained, &rig);
+	rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(mixed_outcomes)
 {
 	struct mail *m;
@@ -944,6 +975,7 @@ suite(void)
 	tcase_add_test(t, refused_bounces);
 	tcase_add_test(t, too_many_retries);
 	tcase_add_test(t, expiry);
+	tcase_add_test(t, expiry_while_suspended);
 	tcase_add_test(t, mixed_outcomes);
 	tcase_add_test(t, suspended);
 	tcase_add_test(t, listener_dies);
