@@ -149,13 +149,20 @@ packet_send(struct ipc_link *k, const void *bytes, size_t len, const int *fds,
 	}
 	p = xmalloc(sizeof *p + len);
 	p->len = len;
-	p->n_fds = n_fds;
+	p->n_fds = 0;
 	memcpy(p->bytes, bytes, len);
-	for (int i = 0; i < n_fds; i++) {
-		p->fds[i] = dup(fds[i]);
-		if (p->fds[i] < 0) {
-			panic("dup: %s", strerror(errno));
+	while (p->n_fds < n_fds) {
+		int fd = dup(fds[p->n_fds]), error = errno;
+
+		if (fd < 0) {
+			/* Without it what comes behind makes no sense to the
+			 * peer: they start anew on another link. */
+			packet_free(p);
+			errno = error;
+			send_failed(k);
+			return;
 		}
+		p->fds[p->n_fds++] = fd;
 	}
 	list_push_back(&k->queue, &p->link);
 	k->queued_bytes += len;
