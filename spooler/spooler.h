@@ -29,6 +29,8 @@
 #define SPOOLER_LISTENERS SCORE_PER_ROLE
 #define SPOOLER_DELIVERERS BUDGET_DELIVERERS
 #define STORE_WINDOW 1024u	/* unanswered STOREs a listener may have */
+#define STORE_WINDOW_MIN 32u	/* the same with the longest backlog */
+#define STORE_BACKLOG 10000u	/* mail waiting to go: above that it shrinks */
 
 enum note_kind {	/* journal_note.what */
 	NOTE_STORE = 1,	/* a: txn, b: listener's seq, c: listener, incarnation */
@@ -45,6 +47,8 @@ struct listener_peer {
 	bool said_hello, said_end;
 	bool kept;		/* KEEP_END was said */
 	bool dead;		/* its last words are being read */
+	uint32_t window;	/* as last told */
+	uint32_t unanswered;	/* STOREs */
 	unsigned wants_leases;	/* asked for when the disk refused */
 };
 

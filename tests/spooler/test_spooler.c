@@ -319,6 +319,76 @@ START_TEST(expiry_while_suspended)
 }
 END_TEST
 
+static bool
+is_cut_off(void *arg)
+{
+	struct fake_listener *l = arg;
+
+	return !l->up;
+}
+
+/* A listener that says more than its credit loses its link; what came before
+ * and whoever else is there are not touched. */
+START_TEST(beyond_the_credit)
+{
+	struct fake_listener *l = &rig.listener[0];
+
+	rig_prepare(&rig, "");
+	rig.n_listeners = 2;
+	rig.n_deliverers = 1;
+	rig_run(&rig);
+	rig.deliverer[0].on_work = job_deliver;
+	ck_assert_uint_eq(l->window, STORE_WINDOW);
+	/* It finds all of it at once. */
+	ck_assert_int_eq(kill(rig.h.pid, SIGSTOP), 0);
+	for (unsigned i = 0; i < 3 * STORE_WINDOW; i++) {
+		rig_store(&rig, 0, "a@example.com", 1, to_net, 50);
+	}
+	ck_assert_int_eq(kill(rig.h.pid, SIGCONT), 0);
+	rig_until(&rig, is_cut_off, l);
+	ck_assert(rig_log_has(&rig, "STORE beyond its credit"));
+	ck_assert(rig.listener[1].up);
+	ck_assert_uint_eq(logged(rig_store(&rig, 1, "a@example.com", 1, to_net,
+	    50)->id[0], 'D', 1)->e.flags, 0);
+	rig_stop(&rig);
+}
+END_TEST
+
+/* Mail that waits makes the window smaller; when it has gone it grows. */
+static bool
+has_window(void *arg)
+{
+	const uint32_t *window = arg;
+
+	return rig.listener[0].window == *window;
+}
+
+START_TEST(window_follows_the_backlog)
+{
+	struct fake_listener *l = &rig.listener[0];
+	uint32_t half = STORE_WINDOW / 2, whole = STORE_WINDOW;
+	const char *rcpts[RIG_RCPTS];
+
+	for (unsigned i = 0; i < RIG_RCPTS; i++) {
+		rcpts[i] = to_net[0];
+	}
+	rig_start(&rig, "");
+	rig.deliverer[0].credit = 0;
+	for (unsigned n = 0; n <= STORE_BACKLOG; n += RIG_RCPTS) {
+		rig_store(&rig, 0, "a@example.com", RIG_RCPTS, rcpts, 50);
+		while (l->outstanding > 100) {
+			rig_turn(&rig, 1000);
+		}
+	}
+	rig_until(&rig, has_window, &half);
+	rig.deliverer[0].on_work = job_deliver;
+	rig.deliverer[0].credit = 100;
+	deliverer_die(&rig.deliverer[0], true);
+	rig_until(&rig, has_window, &whole);
+	rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(mixed_outcomes)
 {
 	struct mail *m;
@@ -976,6 +1046,8 @@ suite(void)
 	tcase_add_test(t, too_many_retries);
 	tcase_add_test(t, expiry);
 	tcase_add_test(t, expiry_while_suspended);
+	tcase_add_test(t, beyond_the_credit);
+	tcase_add_test(t, window_follows_the_backlog);
 	tcase_add_test(t, mixed_outcomes);
 	tcase_add_test(t, suspended);
 	tcase_add_test(t, listener_dies);
