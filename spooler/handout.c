@@ -3,22 +3,20 @@
  * Mail on its way to deliverers.
  *
  *	queue has mail --READY--> home deliverer (several when it is long)
- *	PULL(credit)   --> queue runnable while credit > transactions out
+ *	PULL(credit)   --> handout_peer.c: queue runnable while credit >
+ *	                   transactions out
  *	WORK           --> transaction out, messages in flight
  *	OUTCOME        --> outcome.c; the slot is free after its ack
- *
- * After our restart deliverers first list what they hold; nothing is handed
- * out before all have spoken and the journal is read, so none of it twice.
  */
 #include "spooler/spooler.h"
 
-#include "common/base/clock.h"
-#include "common/base/log.h"
 #include "common/base/wire.h"
 
 #define WORKS_PER_QUEUE 16u	/* then the next queue's turn */
 #define WORKS_PER_TURN 512u
 #define WORK_BYTES (48u << 10)	/* recipients in one packet */
+#define EXPIRE_PER_QUEUE 500u	/* looked at, four times a second */
+#define EXPIRE_PER_TICK 50000u
 #define SHARE_ABOVE 1000u	/* active: offered to every deliverer */
 
 static bool
@@ -203,6 +201,8 @@ give_work(struct spooler *s, struct queue *q, unsigned d, struct txn *x)
 	struct work *w = work_new(s, d, q, x);
 	size_t bytes = 0;
 
+	msgid ids[STAGE_RCPTS];
+
 	while (q->head != 0 && w->n < s->set.max_batch) {
 		struct msg *m = index_at(&s->index, q->head);
 		uint32_t slot = q->head;
@@ -216,8 +216,11 @@ give_work(struct spooler *s, struct queue *q, unsigned d, struct txn *x)
 		bytes += t.addr.len + t.orcpt.len + 16;
 		queue_take(&s->queues, slot);
 		queue_flight(&s->queues, slot, MSG_FLIGHT);
+		ids[w->n] = t.id;
 		w->msgs[w->n++] = slot;
 	}
+	/* First this, or a death of all of us makes its stage mean nothing. */
+	stage_work_set(worker_stages(s->w), d, w->slot, w->number, ids, w->n);
 	say_work(s, w, q, x);
 }
 
@@ -332,6 +335,51 @@ handout_run(struct spooler *s)
 	tell_all(s);
 }
 
+/* The next messages of a suspended queue; where it stopped is kept. */
+static void
+expire_some(struct spooler *s, struct queue *q, unsigned *budget)
+{
+	uint32_t slot = q->looked_at;
+
+	/* That one may have left the list meanwhile. */
+	if (slot == 0 || slot >= s->index.msgs.fresh ||
+	    index_at(&s->index, slot)->state != MSG_ACTIVE ||
+	    index_at(&s->index, slot)->queue != q->number) {
+		slot = q->head;
+	}
+	for (; slot != 0 && *budget > 0; (*budget)--) {
+		struct msg *m = index_at(&s->index, slot);
+		uint32_t next = m->next;
+
+		if (outcome_is_expired(s, m)) {
+			queue_take(&s->queues, slot);
+			outcome_end(s, slot);
+		}
+		slot = next;
+	}
+	q->looked_at = slot;
+}
+
+void
+handout_expire(struct spooler *s)
+{
+	unsigned budget = EXPIRE_PER_TICK;
+	struct queue *q, *tmp;
+
+	if (s->queues.n_suspended == 0 || !s->started_handout) {
+		return;
+	}
+	HASH_ITER(hh, s->queues.by_key, q, tmp) {
+		unsigned own = EXPIRE_PER_QUEUE;
+
+		if (q->suspended && q->n_active > 0 && budget >= own) {
+			budget -= own;
+			expire_some(s, q, &own);
+			budget += own;
+		}
+	}
+}
+
 void
 handout_release(struct spooler *s, struct work *w)
 {
@@ -346,12 +394,16 @@ handout_release(struct spooler *s, struct work *w)
 	}
 }
 
-static void
-work_end(struct spooler *s, struct work *w)
+void
+handout_end(struct spooler *s, struct work *w)
 {
 	struct deliverer_peer *p = &s->deliverers[w->deliverer];
+	struct stage_table *t = worker_stages(s->w);
 
 	handout_release(s, w);
+	if (stage_work(t, w->deliverer, w->slot) == w->number) {
+		stage_work_clear(t, w->deliverer, w->slot);
+	}
 	if (w->queue != 0 && queue_is(&s->queues, w->queue)) {
 		struct queue *q = queue_at(&s->queues, w->queue);
 
@@ -394,176 +446,8 @@ handout_ack(struct spooler *s, unsigned deliverer, uint64_t number)
 		ipc_end(p->link);
 	}
 	if (w != NULL) {
-		work_end(s, w);
+		handout_end(s, w);
 	}
-}
-
-static void
-on_pull(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
-{
-	struct wire_r r = wire_reader(m->body);
-	uint32_t number = wire_u32(&r), credit = wire_u32(&r);
-	unsigned d = k->peer_index;
-	struct queue *q;
-
-	if (r.bad) {
-		ipc_bad(k, "malformed PULL");
-		return;
-	}
-	if (!queue_is(&s->queues, number)) {
-		return;		/* it was forgotten meanwhile */
-	}
-	q = queue_at(&s->queues, number);
-	if ((q->known >> d & 1) == 0) {
-		return;		/* and its number means another one now, which
-				 * this deliverer has not heard of */
-	}
-	q->credit[d] = (uint16_t)EC_MIN(credit, (uint32_t)UINT16_MAX);
-	if (credit == 0) {
-		q->announced &= (uint16_t)~(1u << d);
-	}
-	handout_wake(s, q);
-}
-
-static void
-on_hello_end(struct spooler *s, unsigned d)
-{
-	struct deliverer_peer *p = &s->deliverers[d];
-	struct queue *q, *tmp;
-
-	p->spoken = true;
-	p->n_free = 0;
-	for (unsigned i = STAGE_SLOTS; i-- > 0;) {
-		if (p->by_slot[i] == NULL) {
-			p->free_slots[p->n_free++] = (uint16_t)i;
-		}
-	}
-	handout_check_spoken(s);
-	HASH_ITER(hh, s->queues.by_key, q, tmp) {
-		handout_wake(s, q);
-	}
-}
-
-void
-handout_check_spoken(struct spooler *s)
-{
-	struct scoreboard *b = worker_scoreboard(s->w);
-	unsigned n = atomic_load(&b->n_workers[ROLE_DELIVERER]);
-	struct queue *q, *tmp;
-
-	if (s->started_handout || (s->replay != NULL &&
-	    replay_percent(s) < 100)) {
-		return;
-	}
-	for (unsigned d = 0; d < n && d < SPOOLER_DELIVERERS; d++) {
-		if (!s->deliverers[d].spoken && atomic_load(
-		    &b->process[ROLE_DELIVERER][d].pid) != 0) {
-			return;		/* it runs and may hold something */
-		}
-	}
-	s->started_handout = true;
-	intake_keep(s);
-	HASH_ITER(hh, s->queues.by_key, q, tmp) {
-		handout_wake(s, q);
-	}
-}
-
-void
-handout_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
-{
-	struct deliverer_peer *p = &s->deliverers[k->peer_index];
-
-	if (p->link != k) {
-		return;		/* another stands there now */
-	}
-	if (m->type == IPC_OUTCOME) {
-		if (!p->spoken) {
-			held_outcome(s, k->peer_index, m->body);
-		}
-		outcome_message(s, k, m);
-	} else if (m->type == IPC_PULL) {
-		on_pull(s, k, m);
-	} else if (m->type == IPC_WORK_HELD && !p->spoken) {
-		if (!held_message(s, k, m)) {
-			ipc_bad(k, "malformed WORK_HELD");
-		}
-	} else if (m->type == IPC_WORK_HELLO_END && !p->spoken) {
-		on_hello_end(s, k->peer_index);
-	} else if (m->type != IPC_WORK_HELLO) {
-		ipc_bad(k, "unexpected %s", ipc_type_name(m->type));
-	}
-}
-
-void
-handout_link_up(struct spooler *s, struct ipc_link *k)
-{
-	struct deliverer_peer *p = &s->deliverers[k->peer_index];
-
-	if (p->incarnation != 0 && p->incarnation != k->incarnation) {
-		/* A new one stands there: the old one is surely gone. */
-		p->link = NULL;
-		handout_dead(s, k->peer_index, p->incarnation);
-	}
-	p->link = k;
-	p->incarnation = k->incarnation;
-	p->spoken = false;
-	p->n_free = 0;
-}
-
-/* What it has stays in flight until its death is confirmed or it is back. */
-void
-handout_link_down(struct spooler *s, struct ipc_link *k)
-{
-	struct deliverer_peer *p = &s->deliverers[k->peer_index];
-
-	if (p->link != k) {
-		return;
-	}
-	p->link = NULL;
-	if (p->dying) {
-		handout_dead(s, k->peer_index, p->incarnation);
-	}
-}
-
-void
-handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
-{
-	struct deliverer_peer *p = &s->deliverers[d];
-	struct list_node *n;
-	struct queue *q, *tmp;
-
-	if (d >= SPOOLER_DELIVERERS || p->incarnation != incarnation) {
-		return;
-	}
-	if (p->link != NULL) {
-		/* Outcomes may still stand in the socket: they count, and
-		 * spare the next host a copy.  Its end takes the link down. */
-		p->dying = true;
-		return;
-	}
-	p->dying = false;
-	p->spoken = false;
-	p->n_free = 0;
-	p->incarnation = 0;
-	for (uint32_t h = 1; h < s->slabs.n; h++) {
-		if (s->slabs.slab[h] != NULL) {
-			s->slabs.slab[h]->lent &= ~(1u << d);
-		}
-	}
-	HASH_ITER(hh, s->queues.by_key, q, tmp) {
-		q->credit[d] = 0;
-		q->out[d] = 0;
-		q->announced &= (uint16_t)~(1u << d);
-		q->known &= (uint16_t)~(1u << d);
-	}
-	while ((n = list_pop_front(&p->works)) != NULL) {
-		list_push_back(&s->orphans, n);
-	}
-	handout_orphans(s);
-	HASH_ITER(hh, s->queues.by_key, q, tmp) {
-		handout_wake(s, q);
-	}
-	handout_check_spoken(s);
 }
 
 void
@@ -584,20 +468,6 @@ handout_withdraw(struct spooler *s, uint32_t slot)
 	case MSG_NEW:
 	case MSG_STATES:
 		break;
-	}
-}
-
-void
-handout_orphans(struct spooler *s)
-{
-	struct list_node *n;
-
-	/* Their messages may still be on the way in from disk. */
-	while (replay_is_over(s) && (n = list_first(&s->orphans)) != NULL) {
-		struct work *w = list_entry(n, struct work, link);
-
-		outcome_orphan(s, w);
-		work_end(s, w);
 	}
 }
 

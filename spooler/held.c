@@ -170,6 +170,87 @@ held_outcome(struct spooler *s, unsigned deliverer, struct slice body)
 	}
 }
 
+struct leftover {		/* a work that only the stage table names */
+	uint64_t number;
+	unsigned deliverer, slot;
+};
+
+static int
+newest_first(const void *a, const void *b)
+{
+	const struct leftover *x = a, *y = b;
+
+	return x->number > y->number ? -1 : x->number < y->number;
+}
+
+/* A younger work has this message: it was judged by its stage once and handed
+ * out again, and all of us died before that was durable. */
+static bool
+is_taken(struct spooler *s, msgid id)
+{
+	uint32_t slot = index_find(&s->index, id);
+	struct msg *m = slot == 0 ? NULL : index_at(&s->index, slot);
+
+	return index_find(&s->held, id) != 0 || (m != NULL && m->queue != 0 &&
+	    m->state != MSG_ACTIVE && m->state != MSG_DELAYED);
+}
+
+static void
+take_leftover(struct spooler *s, const struct leftover *l)
+{
+	struct stage_table *t = worker_stages(s->w);
+	const struct stage_ids *m = stage_work_ids(t, l->deliverer, l->slot);
+	struct work *w;
+
+	if (m == NULL || (l->number & (STAGE_SLOTS - 1)) != l->slot ||
+	    !can_have(s, l->deliverer, l->number, (unsigned)m->n) ||
+	    replay_has_work(s, l->number)) {
+		stage_work_clear(t, l->deliverer, l->slot);
+		return;
+	}
+	w = make_work(s, l->deliverer, l->number, (uint16_t)m->n);
+	for (unsigned i = 0; i < w->n; i++) {
+		if (!is_taken(s, m->id[i])) {
+			add_id(s, w, i, m->id[i]);
+		} else {
+			outcome_still_doubtful(s, w, i, m->id[i]);
+		}
+	}
+	list_remove(&w->link);
+	list_push_back(&s->orphans, &w->link);
+}
+
+void
+held_leftovers(struct spooler *s)
+{
+	struct stage_table *t = worker_stages(s->w);
+	struct leftover *all = NULL;
+	size_t n = 0, cap = 0;
+
+	for (unsigned i = 0; i < SPOOLER_DELIVERERS * STAGE_SLOTS; i++) {
+		struct leftover l = { .deliverer = i / STAGE_SLOTS,
+			.slot = i % STAGE_SLOTS };
+		struct work *w = s->deliverers[l.deliverer].by_slot[l.slot];
+
+		l.number = stage_work(t, l.deliverer, l.slot);
+		if (l.number == 0 || (w != NULL && w->number == l.number)) {
+			continue;
+		}
+		if (n == cap) {
+			cap = cap * 2 + 64;
+			all = xrealloc(all, cap * sizeof *all);
+		}
+		all[n++] = l;
+	}
+	if (n > 0) {
+		qsort(all, n, sizeof *all, newest_first);
+	}
+	for (size_t i = 0; i < n; i++) {
+		take_leftover(s, &all[i]);
+	}
+	free(all);
+}
+
 /* Calls fn for each extent that a held work reads until it says true. */
 static bool
 each_piece(const struct spooler *s, bool (*fn)(void *arg, struct held_piece *),
@@ -248,6 +329,18 @@ held_release(struct spooler *s, struct work *w)
 		}
 	}
 	w->n_pieces = 0;
+}
+
+bool
+held_is_known(struct spooler *s, const struct work *w)
+{
+	bool all = true;
+
+	/* Each is asked, so that all are looked for at once. */
+	for (unsigned i = 0; w->ids != NULL && i < w->n; i++) {
+		all = replay_knows(s, w->ids[i]) && all;
+	}
+	return all;
 }
 
 void

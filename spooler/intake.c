@@ -37,6 +37,7 @@ answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
 	if (p->link == NULL || p->incarnation != incarnation) {
 		return;
 	}
+	p->unanswered -= p->unanswered > 0;
 	b = ipc_begin(p->link, IPC_STORED);
 	wire_put_u64(b, seq);
 	wire_put_u8(b, (uint8_t)result);
@@ -189,10 +190,12 @@ on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	uint64_t size;
 	int n;
 
-	l.seq = wire_u64(&r);
-	l.resent = wire_u8(&r) != 0;
-	n = take_pieces(s, p, k->peer_index, &r, pieces, &size);
-	encoded = slice_make(r.p, wire_left(&r));
+	if (p->unanswered >= STORE_WINDOW) {
+		/* What it was told last may not have reached it yet: it is
+		 * held to the largest window there is. */
+		ipc_bad(k, "STORE beyond its credit of %u", STORE_WINDOW);
+		return;
+	}
 	scratch_init(&scratch, 1 << 20);
 	if (!p->said_hello || r.bad || n < 0 ||
 	    encoded.len > ENVELOPE_MAX_BYTES ||
@@ -202,6 +205,7 @@ on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 		scratch_fini(&scratch);
 		return;
 	}
+	p->unanswered++;
 	x = txn_create(&s->txns, &env, encoded, size);
 	scratch_fini(&scratch);
 	for (int i = 0; i < n; i++) {
@@ -381,6 +385,35 @@ give_lease(struct spooler *s, struct ipc_link *k)
 	ipc_end(k);
 }
 
+/* Half of it for each doubling of the mail that waits to go, so that taking in
+ * never starves sending; what is suspended waits for people, not for us. */
+static uint32_t
+window_now(const struct spooler *s)
+{
+	uint64_t waiting = s->queues.n_active - s->queues.n_suspended;
+	uint32_t window = STORE_WINDOW;
+
+	for (uint64_t n = STORE_BACKLOG; waiting > n &&
+	    window > STORE_WINDOW_MIN; n *= 2) {
+		window /= 2;
+	}
+	return window;
+}
+
+static void
+tell_window(struct spooler *s, struct listener_peer *p)
+{
+	uint32_t window = window_now(s);
+	struct buf *b;
+
+	if (p->link != NULL && p->said_hello && p->window != window) {
+		p->window = window;
+		b = ipc_begin(p->link, IPC_STORE_CREDIT);
+		wire_put_u32(b, window);
+		ipc_end(p->link);
+	}
+}
+
 void
 intake_second(struct spooler *s)
 {
@@ -388,6 +421,7 @@ intake_second(struct spooler *s)
 		struct listener_peer *p = &s->listeners[i];
 		unsigned n = p->wants_leases;
 
+		tell_window(s, p);
 		p->wants_leases = 0;
 		while (p->link != NULL && n-- > 0) {
 			give_lease(s, p->link);
@@ -427,7 +461,6 @@ on_hello(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 {
 	struct listener_peer *p = &s->listeners[k->peer_index];
 	struct wire_r r = wire_reader(m->body);
-	struct buf *b;
 
 	p->incarnation = wire_u32(&r);
 	p->said_hello = true;
@@ -435,9 +468,7 @@ on_hello(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 		ipc_bad(k, "malformed STORE_HELLO");
 		return;
 	}
-	b = ipc_begin(k, IPC_STORE_CREDIT);
-	wire_put_u32(b, STORE_WINDOW);
-	ipc_end(k);
+	tell_window(s, p);
 	give_lease(s, k);
 }
 
@@ -447,8 +478,12 @@ keep_for(struct spooler *s, unsigned index)
 {
 	struct listener_peer *p = &s->listeners[index];
 
-	for (unsigned d = 0; d < SPOOLER_DELIVERERS; d++) {
-		list_each(n, tmp, &s->deliverers[d].works) {
+	/* Those of dead ones, too: each gives back by name what it names. */
+	for (unsigned d = 0; d <= SPOOLER_DELIVERERS; d++) {
+		const struct list_node *works = d < SPOOLER_DELIVERERS ?
+		    &s->deliverers[d].works : &s->orphans;
+
+		list_each(n, tmp, works) {
 			struct work *w = list_entry(n, struct work, link);
 
 			for (unsigned i = 0; i < w->n_pieces; i++) {

@@ -192,6 +192,7 @@ on_second(void *arg)
 	publish(s);
 	handout_check_spoken(s);
 	handout_orphans(s);
+	handout_expire(s);
 	intake_second(s);
 	settle_tick(s);
 	settle_flush(s);
@@ -338,8 +339,9 @@ first_work(const struct stage_table *t)
 
 	for (unsigned d = 0; d < BUDGET_DELIVERERS; d++) {
 		for (unsigned i = 0; i < STAGE_SLOTS; i++) {
-			uint64_t at = atomic_load(&t->slot[d][i].word) >>
-			    (3 + WORK_SLOT_BITS);
+			uint64_t at = EC_MAX(atomic_load(&t->slot[d][i].word) >>
+			    (3 + WORK_SLOT_BITS), stage_work(t, d, i) >>
+			    WORK_SLOT_BITS);
 
 			/* Decades ahead is no clock, but a liar's. */
 			n = at < now * 2 ? EC_MAX(n, at + 1) : n;

@@ -12,10 +12,9 @@
  */
 #include "spooler/spooler.h"
 
-#include <sys/mman.h>
-
 #include "common/base/log.h"
 #include "common/base/wire.h"
+#include "spooler/segment_image.h"
 
 #define BACKLOG_MAX (4u << 20)	/* bytes waiting in the link */
 #define CHUNK_BYTES (1u << 20)	/* of events read at once */
@@ -33,12 +32,14 @@ struct feed_read {		/* a reader's job */
 	uint64_t until;		/* what is behind it may not be durable yet */
 	int fd;
 	struct segment_use use;
+	struct segment_image *image;
+	bool have;		/* the image has all of it already */
 	/* Result: */
 	struct buf events;	/* u64 position, u32 length, event */
 	uint64_t next;		/* file offset to go on from */
 	uint64_t last;		/* position of the last record seen */
 	bool end;		/* nothing more in this segment now */
-	bool failed;
+	uint64_t unreadable;	/* bytes that were skipped */
 };
 
 struct logfeed {
@@ -48,11 +49,12 @@ struct logfeed {
 	struct ipc_link *link;
 	unsigned feed;		/* grows with each link and hello: what was read
 				 * for an earlier one is not sent */
-	uint64_t not_before_us;	/* reading failed a moment ago */
 	uint64_t sent, acked;
 	uint32_t epoch;		/* being read */
 	uint64_t offset;
 	bool reading;
+	struct segment_image image;	/* the reader's, while BEHIND */
+	uint32_t image_epoch;	/* a full segment it has all of, 0 none */
 };
 
 static void
@@ -167,14 +169,15 @@ read_run(struct workq_job *job)
 {
 	struct feed_read *r = container_of(job, struct feed_read, job);
 	struct journal_scan scan;
-	void *map = mmap(NULL, r->size, PROT_READ, MAP_SHARED, r->fd, 0);
+	uint64_t from = EC_MAX(r->from, (uint64_t)JOURNAL_BLOCK);
 
-	if (map == MAP_FAILED) {
-		r->failed = true;
-		return;
+	if (!r->have) {
+		segment_image_load(r->image, r->s->fs, r->fd, from, r->size);
+		r->unreadable = segment_image_unreadable(r->image, r->limit);
 	}
-	journal_scan_init(&scan, map, r->size, r->use, r->limit);
-	scan.resume = EC_MAX(r->from, (uint64_t)JOURNAL_BLOCK);
+	journal_scan_init(&scan, r->image->bytes, r->image->upto, r->use,
+	    r->limit);
+	scan.resume = from;
 	while (r->events.len < CHUNK_BYTES) {
 		enum journal_scan_result got = journal_scan_next(&scan);
 
@@ -192,7 +195,6 @@ read_run(struct workq_job *job)
 			r->next = scan.resume;
 		}
 	}
-	munmap(map, r->size);
 }
 
 static void read_more(struct logfeed *f);
@@ -212,6 +214,16 @@ send_read(struct logfeed *f, struct feed_read *r)
 	f->sent = EC_MAX(f->sent, r->last);
 }
 
+/* Its memory goes when nothing more is to be read. */
+static void
+drop_image(struct logfeed *f)
+{
+	if (!f->reading && f->state != FEED_BEHIND) {
+		segment_image_fini(&f->image);
+		f->image_epoch = 0;
+	}
+}
+
 static void
 read_done(struct workq_job *job)
 {
@@ -221,11 +233,13 @@ read_done(struct workq_job *job)
 
 	f->reading = false;
 	journal_unpin(s->journal, r->epoch, PIN_RECORD);
-	if (r->failed) {
-		log_error("cannot map a journal segment for the logger; tried "
-		    "again");
-		f->not_before_us = spooler_now(s) + 1000000u;
-	} else if (f->state == FEED_BEHIND && f->feed == r->feed &&
+	if (r->unreadable > 0) {
+		log_critical("%llu bytes of the journal (epoch %u) cannot be "
+		    "read: the log has no lines of them",
+		    (unsigned long long)r->unreadable, r->epoch);
+	}
+	f->image_epoch = r->until == UINT64_MAX ? r->epoch : 0;
+	if (f->state == FEED_BEHIND && f->feed == r->feed &&
 	    f->epoch == r->epoch) {
 		send_read(f, r);
 		if (r->end && r->until == UINT64_MAX &&
@@ -240,6 +254,7 @@ read_done(struct workq_job *job)
 			f->state = FEED_LIVE;
 		}
 	}
+	drop_image(f);
 	buf_fini(&r->events);
 	free(r);
 	read_more(f);
@@ -253,7 +268,6 @@ read_more(struct logfeed *f)
 	struct stat st;
 
 	if (f->state != FEED_BEHIND || f->reading ||
-	    spooler_now(s) < f->not_before_us ||
 	    ipc_backlog(f->link) > BACKLOG_MAX / 4) {
 		return;
 	}
@@ -280,6 +294,10 @@ read_more(struct logfeed *f)
 	    journal_durable(s->journal) : UINT64_MAX;
 	r->fd = journal_segment_fd(s->journal, f->epoch);
 	r->use = journal_use(s->journal, f->epoch);
+	r->image = &f->image;
+	/* It may hold less than all: what is before was sent. */
+	r->have = f->image_epoch == f->epoch && f->image.from <= EC_MAX(
+	    r->from, (uint64_t)JOURNAL_BLOCK);
 	buf_init(&r->events, SIZE_MAX / 4);
 	if (s->fs->stat_fd(r->fd, &st) < 0) {
 		log_error("cannot stat a journal segment: %s",
@@ -348,6 +366,7 @@ logfeed_link_down(struct spooler *s)
 {
 	s->log->link = NULL;
 	s->log->state = FEED_DOWN;
+	drop_image(s->log);
 }
 
 uint64_t
@@ -368,6 +387,7 @@ logfeed_create(struct spooler *s)
 
 	f->s = s;
 	f->reader = workq_create(s->loop, "logfeed", 1);
+	segment_image_init(&f->image);
 	return f;
 }
 
@@ -379,6 +399,7 @@ logfeed_destroy(struct logfeed **fp)
 	if (f != NULL) {
 		f->state = FEED_DOWN;
 		workq_destroy(&f->reader);
+		segment_image_fini(&f->image);
 		free(f);
 	}
 	*fp = NULL;

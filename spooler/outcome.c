@@ -26,6 +26,7 @@ struct late_outcome {
 struct late_accepted {
 	struct list_node link;
 	msgid id;
+	uint64_t work;
 	uint64_t sent;
 	uint8_t remote_ip[16];
 };
@@ -34,14 +35,16 @@ bool
 outcome_is_expired(struct spooler *s, const struct msg *m)
 {
 	uint64_t now = clock_wall_us(), got = (uint64_t)m->received_s * 1000000u;
+	const struct queue *q = queue_at(&s->queues, m->queue);
 	struct config_where w;
 
 	/* Cheap first: hardly any message is so old. */
-	if (now < got + 1000000u || (m->attempts == 0 && !config_bool(
-	    worker_config(s->w), NULL, OPT_NEVER_ATTEMPT_EXPIRED_MESSAGES))) {
-		return false;	/* tried once, however old */
+	if (now < got + 1000000u || (m->attempts == 0 && !q->suspended &&
+	    !config_bool(worker_config(s->w), NULL,
+	    OPT_NEVER_ATTEMPT_EXPIRED_MESSAGES))) {
+		return false;	/* tried once, however old, where it can be */
 	}
-	w = spooler_where(queue_at(&s->queues, m->queue));
+	w = spooler_where(q);
 	return now - got >= config_us(worker_config(s->w), &w,
 	    OPT_MESSAGE_EXPIRATION);
 }
@@ -188,13 +191,15 @@ try_outcome(struct spooler *s, struct ipc_link *k, unsigned deliverer,
 		return true;	/* the spooler before us wrote it */
 	}
 	if (w != NULL && w->ids != NULL) {
-		if (!replay_is_over(s) || (!(w->told &&
-		    replay_has_work(s, number)) && !envelopes_there(s, w))) {
+		if (replay_percent(s) < 100) {
 			return false;
 		}
 		if (w->told && replay_has_work(s, number)) {
 			handout_ack(s, deliverer, number);
 			return true;
+		}
+		if (!held_is_known(s, w) || !envelopes_there(s, w)) {
+			return false;
 		}
 	}
 	if (!read_outcome(s, deliverer, bytes, &o)) {
@@ -205,6 +210,7 @@ try_outcome(struct spooler *s, struct ipc_link *k, unsigned deliverer,
 		/* From here on its messages are the records'. */
 		for (unsigned i = 0; w != NULL && i < w->n; i++) {
 			w->msgs[i] = 0;
+			w->written = true;
 		}
 		outcome_write(s, &o);
 	} else {
@@ -244,6 +250,7 @@ make_up(struct spooler *s, uint32_t msg, uint8_t kind, const char *reply,
 	if (by != NULL) {
 		memcpy(o.remote_ip, by->remote_ip, sizeof o.remote_ip);
 		o.sent = by->sent;
+		o.work = by->work;
 	}
 	if (!outcome_has_room(s, &o)) {
 		return false;
@@ -259,6 +266,7 @@ try_accepted(struct spooler *s, struct late_accepted *l)
 	uint32_t slot = index_find(&s->index, l->id);
 
 	if (slot == 0) {
+		handout_written(s, l->work);
 		return true;
 	}
 	if (index_at(&s->index, slot)->txn == 0) {
@@ -350,11 +358,11 @@ outcome_due(void *arg, uint32_t slot)
 
 /* Marked durably, so that also after our own crash the log will say it. */
 static void
-set_doubt(struct spooler *s, uint32_t slot)
+set_doubt(struct spooler *s, struct work *w, uint32_t slot)
 {
 	struct msg *m = index_at(&s->index, slot);
 	struct journal_note note = { .what = NOTE_STATE, .a = slot,
-		.b = m->id };
+		.b = m->id, .c = w->number };
 	struct slice part;
 	struct buf b;
 
@@ -367,16 +375,20 @@ set_doubt(struct spooler *s, uint32_t slot)
 	wire_put_u32(&b, 0);
 	wire_put_u64(&b, m->next_us);
 	part = buf_slice(&b);
-	journal_append(s->journal, JOURNAL_STATE, &part, 1, true, &note);
+	w->writing += journal_append(s->journal, JOURNAL_STATE, &part, 1, true,
+	    &note) == JOURNAL_OK;
 	buf_fini(&b);
 }
 
 /* Its transaction may have to be read, and the journal may be full just now. */
 static void
-was_accepted(struct spooler *s, msgid id, const struct stage_slot *t)
+was_accepted(struct spooler *s, struct work *w, msgid id,
+    const struct stage_slot *t)
 {
 	struct late_accepted *l = xcalloc(1, sizeof *l);
 
+	w->writing++;
+	l->work = w->number;
 	l->id = id;
 	l->sent = t->sent;
 	memcpy(l->remote_ip, t->remote_ip, sizeof l->remote_ip);
@@ -387,16 +399,35 @@ was_accepted(struct spooler *s, msgid id, const struct stage_slot *t)
 	}
 }
 
+static bool
+was_sent_to(const struct stage_slot *t, unsigned i)
+{
+	return (t->accepted[i / 8] >> (i % 8) & 1) != 0;
+}
+
 void
-outcome_orphan(struct spooler *s, struct work *w)
+outcome_still_doubtful(struct spooler *s, struct work *w, unsigned i, msgid id)
 {
 	const struct stage_slot *t =
 	    &worker_stages(s->w)->slot[w->deliverer][w->slot];
+	uint32_t slot = index_find(&s->index, id);
+
+	if (slot != 0 && stage_get(t, w->number) == STAGE_DOT &&
+	    was_sent_to(t, i)) {
+		set_doubt(s, w, slot);
+	}
+}
+
+void
+outcome_orphan(struct spooler *s, struct work *w)
+{
+	struct stage_table *table = worker_stages(s->w);
+	const struct stage_slot *t = &table->slot[w->deliverer][w->slot];
 	enum stage_point point = stage_get(t, w->number);
 
 	held_find(s, w);
 	for (unsigned i = w->n; i-- > 0;) {	/* to the front: last first */
-		bool was_sent = (t->accepted[i / 8] >> (i % 8) & 1) != 0;
+		bool was_sent = was_sent_to(t, i);
 		uint32_t slot = w->msgs[i];
 
 		w->msgs[i] = 0;
@@ -405,14 +436,18 @@ outcome_orphan(struct spooler *s, struct work *w)
 			continue;
 		}
 		if (point == STAGE_ACCEPTED && was_sent) {
-			was_accepted(s, index_at(&s->index, slot)->id, t);
+			was_accepted(s, w, index_at(&s->index, slot)->id, t);
 			continue;
 		}
 		queue_landed(&s->queues, slot);
 		if (point == STAGE_DOT && was_sent) {
-			set_doubt(s, slot);
+			set_doubt(s, w, slot);
+		} else {
+			stage_work_drop(table, w->deliverer, w->slot, i);
 		}
 		queue_push(&s->queues, slot, true);
+		handout_wake(s, queue_at(&s->queues,
+		    index_at(&s->index, slot)->queue));
 	}
 }
 
@@ -429,8 +464,8 @@ outcome_forget(struct spooler *s, uint32_t slot, uint32_t done_epoch)
 		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
 		m->state_epoch = 0;
 	}
-	if ((m->flags & (MSG_SETTLED | MSG_FILES)) != 0 &&
-	    (m->flags & MSG_SETTLING) == 0) {
+	if (((m->flags & (MSG_SETTLED | MSG_FILES)) != 0 ||
+	    replay_may_find(s, x)) && (m->flags & MSG_SETTLING) == 0) {
 		settle_remove(s, id, done_epoch);
 	}
 	if (x != NULL) {
@@ -500,7 +535,7 @@ outcome_durable(struct spooler *s, const struct journal_note *n)
 		for (unsigned d = 0; d < SPOOLER_DELIVERERS; d++) {
 			struct work *w = handout_find(s, d, work);
 
-			if (w != NULL) {
+			if (w != NULL && !w->judged) {
 				handout_release(s, w);
 				deliverer = d;
 				break;
@@ -516,5 +551,7 @@ outcome_durable(struct spooler *s, const struct journal_note *n)
 	}
 	if (work != 0 && deliverer < SPOOLER_DELIVERERS) {
 		handout_ack(s, deliverer, work);
+	} else if (work != 0) {
+		handout_written(s, work);
 	}
 }

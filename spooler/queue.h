@@ -22,6 +22,8 @@
 struct queue {
 	uint32_t number;
 	uint32_t head, tail;		/* active messages */
+	uint32_t looked_at;		/* suspended: the next whose age is to
+					 * be looked at, 0 the head */
 	uint32_t n_active, n_delayed, n_flight;	/* flight: loading, ending too */
 	struct slice group, binding, domain;	/* into key */
 	bool suspended;

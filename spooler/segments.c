@@ -2,12 +2,10 @@
 /* The journal's files. */
 #include "spooler/segments.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/base/num.h"
 
 /* Made before they are needed: one for what was let in when no more can be
  * made, and those for outcomes and for what lets segments go. */
@@ -15,8 +13,8 @@
 #define REMAKE_MAX_US 30000000u
 
 
-static void
-file_name(uint32_t number, char out[24])
+void
+segments_name(uint32_t number, char out[24])
 {
 	snprintf(out, 24, "%06u.seg", number);
 }
@@ -42,7 +40,7 @@ discard(struct journal *j, struct segment *s)
 {
 	char name[24];
 
-	file_name(s->number, name);
+	segments_name(s->number, name);
 	j->fs->unlink_at(j->dir, name);
 	close(s->fd);
 	free(s);
@@ -121,7 +119,7 @@ maker_run(struct workq_job *job)
 	static const char zeros[1 << 16];
 	char name[24];
 
-	file_name(m->number, name);
+	segments_name(m->number, name);
 	m->error = 0;
 	m->fd = j->fs->open_at(j->dir, name, O_RDWR | O_CREAT | O_TRUNC, 0640);
 	if (m->fd < 0) {
@@ -149,8 +147,8 @@ maker_run(struct workq_job *job)
 	}
 }
 
-static struct segment *
-segment_new(struct journal *j, uint32_t number, int fd)
+struct segment *
+segments_new(struct journal *j, uint32_t number, int fd)
 {
 	struct segment *s = xcalloc(1, sizeof *s);
 
@@ -179,7 +177,7 @@ maker_done(struct workq_job *job)
 		    "%s; going on with %u", strerror(m->error),
 		    j->n_used + j->n_free);
 	} else {
-		j->freed[j->n_free++] = segment_new(j, m->number, m->fd);
+		j->freed[j->n_free++] = segments_new(j, m->number, m->fd);
 		j->max_segments = j->wanted;
 		j->remake_us = REMAKE_MIN_US;
 		if (j->hooks.room != NULL) {
@@ -431,161 +429,6 @@ journal_counts(const struct journal *j, unsigned *segments_out,
 	*free_out = segments_to_come(j);
 }
 
-
-static int
-by_epoch(const void *a, const void *b)
-{
-	const struct segment *const *x = a, *const *y = b;
-
-	return (*x)->epoch < (*y)->epoch ? -1 : (*x)->epoch > (*y)->epoch;
-}
-
-static bool
-all_zero(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] != 0) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Reads one segment file's head and files it as used or free. */
-static int
-open_one(struct journal *j, const char *name, struct segment_head *newest,
-    struct segment_head *heads, struct error *err_out)
-{
-	char block[2 * JOURNAL_BLOCK] = { 0 }, moved[64];
-	struct segment_head h;
-	struct segment *s;
-	struct stat st;
-	uint64_t number;
-	int fd;
-
-	if (!num_parse_max(slice_make(name, strlen(name) - 4), UINT32_MAX - 1,
-	    &number)) {
-		return 0;
-	}
-	j->next_number = EC_MAX(j->next_number, (uint32_t)number + 1);
-	fd = j->fs->open_at(j->dir, name, O_RDWR, 0);
-	if (fd < 0 || j->fs->stat_fd(fd, &st) < 0 ||
-	    fs_read_full(j->fs, fd, block, sizeof block, 0) < 0) {
-		error_sys(err_out, "cannot read journal segment %s", name);
-		if (fd >= 0) {
-			close(fd);
-		}
-		return -1;
-	}
-	memcpy(&h, block, sizeof h);
-	s = segment_new(j, (uint32_t)number, fd);
-	s->size = (uint64_t)st.st_size;
-	if (s->size >= 2 * JOURNAL_BLOCK && segment_head_valid(&h)) {
-		s->epoch = h.epoch;
-		s->key = h.key;
-		s->state = SEG_OLD;
-		if (h.epoch > newest->epoch) {
-			*newest = h;
-		}
-		heads[j->n_used] = h;
-		j->used[j->n_used++] = s;
-		return 0;
-	}
-	if (s->size == j->segment_bytes && all_zero(block, sizeof block)) {
-		j->freed[j->n_free++] = s;
-		return 0;
-	}
-	close(fd);
-	free(s);
-	if (all_zero(block, sizeof block)) {
-		/* Made under another Journal_Size, or the making was cut
-		 * short by a crash: nothing was ever in it (a batch comes
-		 * after the head, and would stand in the second block). */
-		j->fs->unlink_at(j->dir, name);
-		return 0;
-	}
-	snprintf(moved, sizeof moved, "../quarantine/%s.%llu", name,
-	    (unsigned long long)clock_wall_us());
-	j->fs->rename_at(j->dir, name, moved);
-	log_critical("journal: %s has no valid head: moved to quarantine; if "
-	    "it held undelivered mail it is in there", name);
-	return 0;
-}
-
-/* The process before us may have died between a write and its sync, or
- * between making a file and the directory's sync: what is read here was then
- * only in memory.  Before anybody is told of it, it is made durable. */
-static int
-make_sure(struct journal *j, struct error *err_out)
-{
-	if ((j->n_used > 0 &&
-	    j->fs->sync_data(j->used[j->n_used - 1]->fd) < 0) ||
-	    j->fs->sync_dir(j->dir) < 0) {
-		return error_sys(err_out, "cannot sync the journal");
-	}
-	return 0;
-}
-
-int
-segments_open(struct journal *j, struct error *err_out)
-{
-	struct segment_head newest = { 0 }, *heads;
-	int fd = dup(j->dir), result = 0;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-
-	if (d == NULL) {
-		return error_sys(err_out, "cannot list the journal directory");
-	}
-	heads = xcalloc(MAX_SEGMENTS, sizeof *heads);
-	rewinddir(d);
-	while (result == 0 && (e = readdir(d)) != NULL) {
-		size_t n = strlen(e->d_name);
-
-		if (n > 4 && strcmp(e->d_name + n - 4, ".seg") == 0 &&
-		    j->n_used + j->n_free < MAX_SEGMENTS) {
-			result = open_one(j, e->d_name, &newest, heads,
-			    err_out);
-		}
-	}
-	closedir(d);
-	if (result == 0) {
-		unsigned kept = 0;
-
-		/* prev_end of each tells the limit of the one before it. */
-		for (unsigned i = 0; i < j->n_used; i++) {
-			struct segment *p = segments_find(j, heads[i].prev);
-
-			if (p != NULL) {
-				p->limit = heads[i].prev_end;
-			}
-		}
-		qsort(j->used, j->n_used, sizeof j->used[0], by_epoch);
-		for (unsigned i = 0; i < j->n_used; i++) {
-			struct segment *s = j->used[i];
-
-			if (s->epoch >= newest.oldest) {
-				j->used[kept++] = s;
-			} else if (s->size == j->segment_bytes) {
-				s->state = SEG_FREE;
-				j->freed[j->n_free++] = s;
-			} else {
-				/* Of another size, and declared free. */
-				char name[24];
-
-				file_name(s->number, name);
-				j->fs->unlink_at(j->dir, name);
-				close(s->fd);
-				free(s);
-			}
-		}
-		j->n_used = kept;
-		result = make_sure(j, err_out);
-	}
-	free(heads);
-	return result;
-}
-
 int
 segments_first(struct journal *j, struct error *err_out)
 {
@@ -600,7 +443,7 @@ segments_first(struct journal *j, struct error *err_out)
 			    "segment of %llu bytes",
 			    (unsigned long long)j->segment_bytes);
 		}
-		j->freed[j->n_free++] = segment_new(j, m.number, m.fd);
+		j->freed[j->n_free++] = segments_new(j, m.number, m.fd);
 	}
 	/* Never refuse to start for a lowered Journal_Size. */
 	j->max_segments = EC_MAX(j->max_segments, j->n_used + j->n_free + 1);

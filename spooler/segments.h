@@ -106,6 +106,9 @@ bool segments_rotate(struct journal *j);
 /* The head of the current one, as of now. */
 void segments_head(struct journal *j, struct segment_head *out);
 struct segment *segments_find(const struct journal *j, uint32_t epoch);
+/* The name of a segment's file; one that is free. */
+void segments_name(uint32_t number, char out[24]);
+struct segment *segments_new(struct journal *j, uint32_t number, int fd);
 /* Reads the heads of all files; then opens a first one to write. */
 int segments_open(struct journal *j, struct error *err_out);
 int segments_first(struct journal *j, struct error *err_out);

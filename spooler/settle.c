@@ -71,6 +71,8 @@ struct settle {
 	struct settle_round *waiting;	/* for room in the journal */
 	struct removal *removal;	/* being gathered */
 	size_t removing;
+	bool unsure;		/* the thread's: a removal or sync failed once,
+				 * so what is gone may not be so durably */
 };
 
 static void
@@ -308,6 +310,9 @@ settle_state_durable(struct spooler *s, const struct journal_note *n)
 {
 	struct msg *m;
 
+	if (n->c != 0) {
+		handout_written(s, n->c);
+	}
 	if (index_find(&s->index, n->b) != n->a) {
 		return;		/* it has left meanwhile */
 	}
@@ -452,7 +457,7 @@ settle_tick(struct spooler *s)
 		t->waiting = NULL;
 	}
 	if (!t->running && spooler_now(s) >= t->not_before_us &&
-	    replay_is_over(s)) {
+	    replay_percent(s) == 100) {
 		begin_round(s);
 	}
 }
@@ -465,13 +470,18 @@ removal_run(struct workq_job *job)
 
 	r->ok = true;
 	for (unsigned i = 0; i < r->n && r->ok; i++) {
-		r->ok = store_remove(&r->s->store, r->ids[i], &r->err) == 0;
-		dirs[msgid_dir(r->ids[i])] = true;
+		int n = store_remove(&r->s->store, r->ids[i], &r->err);
+
+		r->ok = n >= 0;
+		if (n > 0 || r->s->settle->unsure) {
+			dirs[msgid_dir(r->ids[i])] = true;
+		}
 	}
 	for (unsigned d = 0; d < 256 && r->ok; d++) {
 		r->ok = !dirs[d] || store_sync_dir(&r->s->store, d,
 		    &r->err) == 0;
 	}
+	r->s->settle->unsure |= !r->ok;
 }
 
 static void
@@ -525,6 +535,47 @@ settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
 	if (r->n == REMOVE_BATCH) {
 		settle_flush(s);
 	}
+}
+
+struct sync_all {
+	struct workq_job job;
+	struct spooler *s;
+	struct error err;
+	bool ok;
+};
+
+static void
+sync_all_run(struct workq_job *job)
+{
+	struct sync_all *a = container_of(job, struct sync_all, job);
+
+	a->ok = true;
+	for (unsigned d = 0; d < 256 && a->ok; d++) {
+		a->ok = store_sync_dir(&a->s->store, d, &a->err) == 0;
+	}
+	a->s->settle->unsure |= !a->ok;
+}
+
+static void
+sync_all_done(struct workq_job *job)
+{
+	struct sync_all *a = container_of(job, struct sync_all, job);
+
+	if (!a->ok) {
+		log_error("%s", a->err.text);
+	}
+	free(a);
+}
+
+void
+settle_sync_all(struct spooler *s)
+{
+	struct sync_all *a = xcalloc(1, sizeof *a);
+
+	a->s = s;
+	a->job.run = sync_all_run;
+	a->job.done = sync_all_done;
+	workq_submit(s->settle->thread, &a->job);
 }
 
 size_t

@@ -47,7 +47,8 @@ on_own_slab(void *arg, uint32_t number, int fd, size_t size)
 	struct slabs *s = arg;
 	struct extent x = { .slab = number };
 
-	ec_assert(put(s, ROLE_SPOOLER, 0, s->own_incarnation, number, size, dup(fd),
+	/* The arena's own descriptor: it stays open as long as the slab. */
+	ec_assert(put(s, ROLE_SPOOLER, 0, s->own_incarnation, number, size, fd,
 	    arena_at(s->own, x)) != 0);
 }
 
@@ -114,8 +115,10 @@ drop(struct slabs *s, uint32_t h)
 	struct slab *b = s->slab[h];
 
 	s->on_gone(s->arg, h, b->lent);
-	munmap(b->map, b->size);
-	close(b->fd);
+	if (b->role != ROLE_SPOOLER) {
+		munmap(b->map, b->size);
+		close(b->fd);
+	}
 	free(b);
 	s->slab[h] = NULL;
 }

@@ -29,6 +29,8 @@
 #define SPOOLER_LISTENERS SCORE_PER_ROLE
 #define SPOOLER_DELIVERERS BUDGET_DELIVERERS
 #define STORE_WINDOW 1024u	/* unanswered STOREs a listener may have */
+#define STORE_WINDOW_MIN 32u	/* the same with the longest backlog */
+#define STORE_BACKLOG 10000u	/* mail waiting to go: above that it shrinks */
 
 enum note_kind {	/* journal_note.what */
 	NOTE_STORE = 1,	/* a: txn, b: listener's seq, c: listener, incarnation */
@@ -45,6 +47,8 @@ struct listener_peer {
 	bool said_hello, said_end;
 	bool kept;		/* KEEP_END was said */
 	bool dead;		/* its last words are being read */
+	uint32_t window;	/* as last told */
+	uint32_t unanswered;	/* STOREs */
 	unsigned wants_leases;	/* asked for when the disk refused */
 };
 
@@ -66,6 +70,12 @@ struct work {
 	uint16_t n;		/* messages */
 	bool told;		/* held: its outcome was said to the spooler
 				 * before us, which may have written it */
+	bool written;		/* its outcome is on the way to disk */
+	bool judged;		/* its deliverer is dead, each message was
+				 * dealt with by its stage */
+	uint16_t writing;	/* then: records of that on the way to disk;
+				 * the stage table names it until they are
+				 * durable */
 	uint16_t n_pieces;	/* held works only */
 	struct held_piece *pieces;
 	msgid *ids;		/* held works: the messages may not be known yet */
@@ -190,10 +200,13 @@ void handout_link_down(struct spooler *s, struct ipc_link *k);
 void handout_dead(struct spooler *s, unsigned index, uint32_t incarnation);
 void handout_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
 void handout_run(struct spooler *s);	/* at the end of a turn */
+/* Often: nothing is handed out of suspended queues, but their mail ages. */
+void handout_expire(struct spooler *s);
 /* The queue has active mail: see to it that it is offered. */
 void handout_wake(struct spooler *s, struct queue *q);
 void handout_slab_gone(void *arg, uint32_t handle, uint32_t lent);
-/* Replay is over: works of deliverers that died meanwhile come to their end. */
+/* Works of deliverers that died while replay read: those whose messages are
+ * known now come to their end. */
 void handout_orphans(struct spooler *s);
 /* Out of its queue, the wheel or flight. */
 void handout_withdraw(struct spooler *s, uint32_t msg);
@@ -211,6 +224,10 @@ struct work *handout_find(struct spooler *s, unsigned deliverer,
 	uint64_t number);
 /* Its body is read no more; its slot stays until handout_ack(). */
 void handout_release(struct spooler *s, struct work *w);
+/* It is no more; its slot is free. */
+void handout_end(struct spooler *s, struct work *w);
+/* A judged work's record is durable, or needed no more. */
+void handout_written(struct spooler *s, uint64_t number);
 /* Its outcome is durable. */
 void handout_ack(struct spooler *s, unsigned deliverer, uint64_t number);
 
@@ -219,11 +236,16 @@ bool held_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
 /* An OUTCOME said in the hello: the spooler before us may not have written it,
  * so its messages are in flight until it is. */
 void held_outcome(struct spooler *s, unsigned deliverer, struct slice body);
+/* All that run have spoken: works that the stage table still names and no
+ * deliverer did are orphans. */
+void held_leftovers(struct spooler *s);
 /* A listener told of this slab. */
 void held_slab(struct spooler *s, uint32_t handle);
 /* Does one of them read this extent? */
 bool held_reads(const struct spooler *s, struct piece p);
 void held_release(struct spooler *s, struct work *w);
+/* Is all that the disk has of its messages known? */
+bool held_is_known(struct spooler *s, const struct work *w);
 /* Finds the messages of a held work again: slots may have changed. */
 void held_find(struct spooler *s, struct work *w);
 /* A message found on disk: at a deliverer since before, or active/delayed. */
@@ -238,6 +260,9 @@ void outcome_due(void *arg, uint32_t msg);
 /* The deliverer of this work is dead: by its stage each message is delivered,
  * tried again, or tried again as a possible duplicate. */
 void outcome_orphan(struct spooler *s, struct work *w);
+/* The same for a message of it that a younger work has: only its doubt. */
+void outcome_still_doubtful(struct spooler *s, struct work *w, unsigned i,
+	msgid id);
 /* A message in no list has come to its end (expiry): it is loaded if need be,
  * then P and a bounce. */
 void outcome_end(struct spooler *s, uint32_t msg);
@@ -257,6 +282,8 @@ void settle_tick(struct spooler *s);
 void settle_durable(struct spooler *s, const struct journal_note *n);
 void settle_remove(struct spooler *s, msgid id, uint32_t done_epoch);
 void settle_flush(struct spooler *s);
+/* Syncs all directories, before any removal that is asked for later. */
+void settle_sync_all(struct spooler *s);
 /* The message must be in the index, settled, with its state in the journal. */
 void settle_carry(struct spooler *s, uint32_t epoch);
 /* The newest record of its state is in this segment. */
@@ -289,6 +316,13 @@ void replay_destroy(struct replay **r);
 bool replay_has_batch(const struct spooler *s, msgid batch);
 /* Was the outcome of this work found?  Until deliverers have all spoken. */
 bool replay_has_work(const struct spooler *s, uint64_t number);
+/* Has everything been read that may tell of this message?  If only its files
+ * are left to look at they are asked for now: outcomes and orphans are tried
+ * again when they came. */
+bool replay_knows(struct spooler *s, msgid id);
+/* May there be files of this transaction's messages that are yet to be found?
+ * Not of mail that came since our start. */
+bool replay_may_find(const struct spooler *s, const struct txn *x);
 /* A message ended: files of it that are still to be found are no mail. */
 void replay_note_end(struct spooler *s, msgid id, uint32_t done_epoch);
 unsigned replay_percent(const struct spooler *s);	/* of the journal */

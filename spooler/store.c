@@ -183,19 +183,23 @@ int
 store_remove(struct store *s, msgid id, struct error *err_out)
 {
 	char name[STORE_NAME + 8];
-	int dir = s->dirs[msgid_dir(id)], r = 0;
+	int dir = s->dirs[msgid_dir(id)], n = 0;
 
 	/* .meta first: a lone data file is an orphan, never mail. */
 	meta_name(id, name);
-	if (s->fs->unlink_at(dir, name) < 0 && errno != ENOENT) {
+	if (s->fs->unlink_at(dir, name) == 0) {
+		n++;
+	} else if (errno != ENOENT) {
 		/* Then the data must stay, too. */
 		return error_sys(err_out, "cannot remove spool file %s", name);
 	}
 	store_name(id, name);
-	if (s->fs->unlink_at(dir, name) < 0 && errno != ENOENT) {
-		r = error_sys(err_out, "cannot remove spool file %s", name);
+	if (s->fs->unlink_at(dir, name) == 0) {
+		n++;
+	} else if (errno != ENOENT) {
+		return error_sys(err_out, "cannot remove spool file %s", name);
 	}
-	return r;
+	return n;
 }
 
 int

@@ -46,7 +46,8 @@ int store_link_data(struct store *s, msgid from, msgid to);
 int store_write_meta(struct store *s, const struct meta *m,
 	struct error *err_out);
 int store_sync_dir(struct store *s, unsigned dir, struct error *err_out);
-/* Both files; missing ones are fine.  The caller syncs the directory. */
+/* Both files; missing ones are fine.  How many there were, -1 on error.  The
+ * caller syncs the directory. */
 int store_remove(struct store *s, msgid id, struct error *err_out);
 /* Appends the text of a .meta file; -1 with errno in err. */
 int store_read_meta(struct store *s, msgid id, struct buf *out,

@@ -7,6 +7,11 @@
  *
  * The spooler chooses the slot and names it in WORK; the slot is the
  * deliverer's until the outcome is acknowledged.
+ *
+ * Which messages a slot speaks of stands beside it, written by the spooler
+ * before the WORK and wiped with the acknowledgement: so when both die, a new
+ * spooler knows what the stages left behind mean.  It holds them against the
+ * journal: a work whose outcome is written there counts no more.
  */
 #ifndef EC_STAGE_H
 #define EC_STAGE_H
@@ -18,7 +23,7 @@
 #include <stdatomic.h>
 
 #define STAGE_MAGIC 0x65635354u
-#define STAGE_VERSION 1u
+#define STAGE_VERSION 2u
 #define STAGE_SLOTS 8192u	/* transactions in flight at one deliverer */
 #define STAGE_RCPTS 256u	/* recipients in one transaction at most */
 
@@ -37,10 +42,20 @@ struct stage_slot {
 };
 _Static_assert(sizeof(struct stage_slot) == 64, "slots are shared memory");
 
+struct stage_ids {		/* of the messages of one work, in its order */
+	uint64_t n;
+	uint64_t id[STAGE_RCPTS];
+};
+
 struct stage_table {
 	uint32_t magic, version, slots, zero;
 	uint64_t spare[6];
 	struct stage_slot slot[BUDGET_DELIVERERS][STAGE_SLOTS];
+	/* The spooler's: the work in each slot, 0 none.  Apart from the ids,
+	 * so that looking through it makes no pages of those, which are many
+	 * and hardly ever used. */
+	_Atomic uint64_t work[BUDGET_DELIVERERS][STAGE_SLOTS];
+	struct stage_ids ids[BUDGET_DELIVERERS][STAGE_SLOTS];
 };
 
 int stage_create(struct stage_table **out, struct error *err_out);
@@ -63,5 +78,19 @@ stage_get(const struct stage_slot *s, uint64_t work)
 
 	return w >> 3 == work ? (enum stage_point)(w & 7) : STAGE_NOTHING;
 }
+
+/* The spooler's: these messages are handed out in this slot; none are. */
+void stage_work_set(struct stage_table *t, unsigned deliverer, unsigned slot,
+	uint64_t work, const uint64_t *ids, unsigned n);
+void stage_work_clear(struct stage_table *t, unsigned deliverer, unsigned slot);
+/* The i-th of its messages is the work's no more: its id becomes 0. */
+void stage_work_drop(struct stage_table *t, unsigned deliverer, unsigned slot,
+	unsigned i);
+/* The work that stands there, 0: none. */
+uint64_t stage_work(const struct stage_table *t, unsigned deliverer,
+	unsigned slot);
+/* The messages of that work; NULL if what stands there cannot be. */
+const struct stage_ids *stage_work_ids(const struct stage_table *t,
+	unsigned deliverer, unsigned slot);
 
 #endif

@@ -368,6 +368,16 @@ START_TEST(tables)
 	stage_set(&t->slot[0][1], 77, STAGE_DOT);
 	ck_assert_int_eq(stage_get(&t->slot[0][1], 77), STAGE_DOT);
 	ck_assert_int_eq(stage_get(&t->slot[0][1], 78), STAGE_NOTHING);
+	ck_assert_uint_eq(stage_work(t, 0, 1), 0);
+	stage_work_set(t, 0, 1, 77, (const uint64_t[]){ 5, 6 }, 2);
+	ck_assert_uint_eq(stage_work(t, 0, 1), 77);
+	ck_assert_uint_eq(stage_work_ids(t, 0, 1)->n, 2);
+	ck_assert_uint_eq(stage_work_ids(t, 0, 1)->id[1], 6);
+	stage_work_clear(t, 0, 1);
+	ck_assert_uint_eq(stage_work(t, 0, 1), 0);
+	t->ids[0][1].n = STAGE_RCPTS + 1;
+	ck_assert_ptr_null(stage_work_ids(t, 0, 1));
+	ck_assert_ptr_null(stage_work_ids(t, 0, 2));
 }
 END_TEST
 

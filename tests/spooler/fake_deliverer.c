@@ -479,6 +479,13 @@ job_stage(struct fake_deliverer *d, struct job *j, enum stage_point point)
 	set_stage(d, j, point, kinds);
 }
 
+void
+job_stage_of(struct fake_deliverer *d, struct job *j, enum stage_point point,
+    const char *kinds)
+{
+	set_stage(d, j, point, kinds);
+}
+
 static void
 all_of(struct fake_deliverer *d, struct job *j, char kind)
 {

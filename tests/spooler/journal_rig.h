@@ -30,6 +30,9 @@ struct rig {
 	struct loop_timer second;	/* pokes, as the spooler does */
 	struct crashfs *c;	/* NULL: the real file system */
 	int dir;
+	int base;		/* of the crashfs */
+	bool damage;		/* replay may find some */
+	unsigned n_damaged;	/* segments that had */
 	struct journal *j;
 	struct journal_limits limits;
 	struct rig_record rec[RIG_MAX];

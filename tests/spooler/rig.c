@@ -311,7 +311,20 @@ rig_score(const struct rig *r, unsigned number)
 bool
 rig_log_has(const struct rig *r, const char *text)
 {
-	return memmem(r->h.log.ptr, r->h.log.len, text, strlen(text)) != NULL;
+	return rig_log_count(r, text) > 0;
+}
+
+unsigned
+rig_log_count(const struct rig *r, const char *text)
+{
+	struct slice s = buf_slice(&r->h.log);
+	unsigned n = 0;
+
+	for (const char *at; (at = memmem(s.ptr, s.len, text,
+	    strlen(text))) != NULL; n++) {
+		s = slice_skip(s, (size_t)(at - s.ptr) + strlen(text));
+	}
+	return n;
 }
 
 unsigned

@@ -170,6 +170,7 @@ void rig_until_at(struct rig *r, bool (*fn)(void *), void *arg,
 /* Turns it for this long. */
 void rig_turn(struct rig *r, uint64_t us);
 uint64_t rig_score(const struct rig *r, unsigned number);
+unsigned rig_log_count(const struct rig *r, const char *text);
 bool rig_log_has(const struct rig *r, const char *text);
 /* Files below the spool whose name matches the shell pattern. */
 unsigned rig_files(const struct rig *r, const char *pattern);
@@ -208,6 +209,9 @@ void job_outcome(struct fake_deliverer *d, struct job *j, const char *kinds);
 /* As if the process did it: what is accepted must not come again. */
 void job_stage(struct fake_deliverer *d, struct job *j,
 	enum stage_point point);
+/* The same, taken by RCPT only for those with a D. */
+void job_stage_of(struct fake_deliverer *d, struct job *j,
+	enum stage_point point, const char *kinds);
 /* on_work: delivers, fails for now, fails for good. */
 void job_deliver(struct fake_deliverer *d, struct job *j);
 void job_defer(struct fake_deliverer *d, struct job *j);

@@ -3,7 +3,11 @@
 #include "tests/spooler/journal_rig.h"
 #include "tests/spooler/temp_dir.h"
 
+#include <fcntl.h>
+#include <fnmatch.h>
+
 #include "common/base/log.h"
+#include "spooler/segment_image.h"
 
 static struct rig rig;
 
@@ -480,6 +484,128 @@ START_TEST(strange_files)
 }
 END_TEST
 
+/* Six batches of one block each stand behind the head of the first segment;
+ * the rest of it was never used. */
+static const struct {
+	uint64_t at, bytes;
+	unsigned lost;		/* bit per record */
+	bool moved;		/* the file itself is in quarantine */
+	bool copied;
+} bad_sectors[] = {
+	{ 0, 512, 0x3f, true, false },
+	{ 0, 1 << 16, 0x3f, true, false },
+	{ 4096, 512, 0x01, false, true },
+	{ 2 * 4096 + 1024, 512, 0x02, false, true },
+	{ 2 * 4096 + 3584, 1024, 0x04, false, true },	/* and some padding */
+	{ 3 * 4096, 2 * 4096, 0x0c, false, true },
+	{ 6 * 4096, 512, 0x20, false, true },	/* the last batch */
+	{ 10 * 4096, 512, 0, false, true },	/* nobody knows what was there */
+	{ 4096, 60 << 10, 0x3f, false, true },
+	{ 65535, 1, 0, false, true },
+};
+
+static unsigned
+quarantined(const char *pattern)
+{
+	int q = crashfs_dir(rig.c, "quarantine");
+	DIR *d = fdopendir(q);
+	unsigned n = 0;
+
+	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+		n += fnmatch(pattern, e->d_name, 0) == 0;
+	}
+	closedir(d);
+	return n;
+}
+
+/* A sector that cannot be read costs the batches that stand on it, no start:
+ * the file or a copy with its reason is in quarantine. */
+START_TEST(bad_sector)
+{
+	unsigned found = 0;
+
+	log_level_set(EC_CRITICAL + 1);
+	rig_init(&rig, true, 1);
+	ck_assert(rig_open(&rig));
+	journal_replayed(rig.j);
+	for (unsigned i = 0; i < 6; i++) {
+		rig_group(&rig);
+		ck_assert_int_eq(rig_append(&rig, 3000, i & 1, false),
+		    JOURNAL_OK);
+		rig_drain(&rig);
+	}
+	crashfs_crash_now(rig.c, CRASHFS_KEEP);
+	rig_close(&rig);
+	crashfs_reboot(rig.c);
+	crashfs_bad_bytes(rig.c, "journal/000000.seg", bad_sectors[_i].at,
+	    bad_sectors[_i].bytes);
+	ck_assert(rig_open(&rig));
+	rig.damage = true;
+	rig_replay(&rig);
+	for (unsigned i = 0; i < 6; i++) {
+		found |= (unsigned)rig.rec[i].found << i;
+	}
+	ck_assert_uint_eq(found, 0x3f & ~bad_sectors[_i].lost);
+	ck_assert_uint_eq(rig.n_damaged, bad_sectors[_i].copied);
+	ck_assert_uint_eq(quarantined("000000.seg.*"), bad_sectors[_i].moved);
+	ck_assert_uint_eq(quarantined("journal-*.why"), bad_sectors[_i].copied);
+	ck_assert_uint_eq(quarantined("journal-*"),
+	    2u * bad_sectors[_i].copied);
+	rig_fini(&rig);
+}
+END_TEST
+
+/* The .why names the bytes; what the copy has in their place is zeros. */
+START_TEST(bad_sector_is_described)
+{
+	static char bytes[3 * JOURNAL_BLOCK], want[sizeof bytes];
+	struct segment_image m;
+	struct buf text;
+	int dir, fd;
+
+	rig_init(&rig, true, 1);
+	dir = crashfs_dir(rig.c, "journal");
+	fd = crashfs_fs.open_at(dir, "x", O_RDWR | O_CREAT, 0600);
+	memset(bytes, 'x', sizeof bytes);
+	memcpy(want, bytes, sizeof bytes);
+	ck_assert_int_eq(fs_write_all(&crashfs_fs, fd, bytes, sizeof bytes, 0),
+	    0);
+	crashfs_bad_bytes(rig.c, "journal/x", 5000, 100);
+	memset(want + 5000, 0, 2 * JOURNAL_BLOCK - 5000);
+	segment_image_init(&m);
+	buf_init(&text, 4096);
+	/* Twice: nothing is left of what it held before. */
+	for (unsigned i = 0; i < 2; i++) {
+		segment_image_load(&m, &crashfs_fs, fd, 0, sizeof bytes);
+		ck_assert_mem_eq(m.bytes, want, sizeof want);
+		ck_assert_uint_eq(segment_image_unreadable(&m, 0), 8192 - 5000);
+		ck_assert_uint_eq(segment_image_unreadable(&m, 6000), 1000);
+		ck_assert_uint_eq(segment_image_unreadable(&m, 5000), 0);
+		ck_assert_uint_eq(m.read, sizeof bytes - (8192 - 5000));
+		memset(m.bytes, 'y', sizeof bytes);
+	}
+	segment_image_describe(&m, &text);
+	buf_putc(&text, '\0');
+	ck_assert_str_eq(text.ptr, "bytes 5000 to 8191 cannot be read "
+	    "(Input/output error): zeros in this copy\n");
+	/* A file that has lost its end. */
+	segment_image_load(&m, &crashfs_fs, fd, JOURNAL_BLOCK * 2,
+	    sizeof bytes + 100);
+	ck_assert_uint_eq(segment_image_unreadable(&m, 0), 100);
+	ck_assert_int_eq(m.holes[0].error, 0);
+	/* No more than the largest segment, whatever is asked for. */
+	segment_image_load(&m, &crashfs_fs, fd, SEGMENT_IMAGE_MAX,
+	    UINT64_MAX);
+	ck_assert_uint_eq(m.upto, SEGMENT_IMAGE_MAX);
+	ck_assert_uint_eq(m.read, 0);
+	buf_fini(&text);
+	segment_image_fini(&m);
+	close(fd);
+	close(dir);
+	rig_fini(&rig);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -508,6 +634,8 @@ main(void)
 	tcase_add_test(t, no_space_for_segments);
 	tcase_add_test(t, open_refused);
 	tcase_add_test(t, strange_files);
+	tcase_add_loop_test(t, bad_sector, 0, ARRAY_LEN(bad_sectors));
+	tcase_add_test(t, bad_sector_is_described);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

@@ -288,6 +288,107 @@ START_TEST(expiry)
 }
 END_TEST
 
+/* Never tried, or tried and due again: what waits in a suspended queue ends
+ * when its time is over. */
+START_TEST(expiry_while_suspended)
+{
+	struct error err = { 0 };
+	struct mail *m[5], *tried;
+
+	rig_start(&rig, "Retry_Interval = 0.2\nMessage_Expiration = 3\n"
+	    "Domain \"example.net\" { Suspend_Delivery = false }\n");
+	tried = stored(1, to_net, 100);
+	job_defer(&rig.deliverer[0], work_for(tried->id[0]));
+	memcpy(strstr(rig.conf, "false }"), " true", 5);
+	ck_assert_int_eq(worker_harness_config(&rig.h, slice_of(rig.conf),
+	    &err), 0);
+	logged(tried->id[0], 'T', 1);
+	for (unsigned i = 0; i < ARRAY_LEN(m); i++) {
+		m[i] = stored(1, to_net, 100);
+	}
+	rig.deliverer[0].on_work = job_deliver;		/* of bounces only */
+	ck_assert_uint_eq(logged(tried->id[0], 'P', 1)->e.flags,
+	    EVENT_EXPIRED | EVENT_BOUNCED);
+	for (unsigned i = 0; i < ARRAY_LEN(m); i++) {
+		ck_assert_uint_eq(logged(m[i]->id[0], 'P', 1)->e.flags,
+		    EVENT_EXPIRED | EVENT_BOUNCED);
+		ck_assert_uint_eq(logger_count(&rig, m[i]->id[0], 'D'), 0);
+	}
+	rig_until(&rig, rig_is_drained, &rig);
+	rig_stop(&rig);
+}
+END_TEST
+
+static bool
+is_cut_off(void *arg)
+{
+	struct fake_listener *l = arg;
+
+	return !l->up;
+}
+
+/* A listener that says more than its credit loses its link; what came before
+ * and whoever else is there are not touched. */
+START_TEST(beyond_the_credit)
+{
+	struct fake_listener *l = &rig.listener[0];
+
+	rig_prepare(&rig, "");
+	rig.n_listeners = 2;
+	rig.n_deliverers = 1;
+	rig_run(&rig);
+	rig.deliverer[0].on_work = job_deliver;
+	ck_assert_uint_eq(l->window, STORE_WINDOW);
+	/* It finds all of it at once. */
+	ck_assert_int_eq(kill(rig.h.pid, SIGSTOP), 0);
+	for (unsigned i = 0; i < 3 * STORE_WINDOW; i++) {
+		rig_store(&rig, 0, "a@example.com", 1, to_net, 50);
+	}
+	ck_assert_int_eq(kill(rig.h.pid, SIGCONT), 0);
+	rig_until(&rig, is_cut_off, l);
+	ck_assert(rig_log_has(&rig, "STORE beyond its credit"));
+	ck_assert(rig.listener[1].up);
+	ck_assert_uint_eq(logged(rig_store(&rig, 1, "a@example.com", 1, to_net,
+	    50)->id[0], 'D', 1)->e.flags, 0);
+	rig_stop(&rig);
+}
+END_TEST
+
+/* Mail that waits makes the window smaller; when it has gone it grows. */
+static bool
+has_window(void *arg)
+{
+	const uint32_t *window = arg;
+
+	return rig.listener[0].window == *window;
+}
+
+START_TEST(window_follows_the_backlog)
+{
+	struct fake_listener *l = &rig.listener[0];
+	uint32_t half = STORE_WINDOW / 2, whole = STORE_WINDOW;
+	const char *rcpts[RIG_RCPTS];
+
+	for (unsigned i = 0; i < RIG_RCPTS; i++) {
+		rcpts[i] = to_net[0];
+	}
+	rig_start(&rig, "");
+	rig.deliverer[0].credit = 0;
+	for (unsigned n = 0; n <= STORE_BACKLOG; n += RIG_RCPTS) {
+		rig_store(&rig, 0, "a@example.com", RIG_RCPTS, rcpts, 50);
+		while (l->outstanding > 100) {
+			rig_turn(&rig, 1000);
+		}
+	}
+	rig_until(&rig, has_window, &half);
+	rig.deliverer[0].on_work = job_deliver;
+	rig.deliverer[0].credit = 100;
+	deliverer_die(&rig.deliverer[0], true);
+	rig_until(&rig, has_window, &whole);
+	rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(mixed_outcomes)
 {
 	struct mail *m;
@@ -480,6 +581,75 @@ START_TEST(held_over_restarts)
 }
 END_TEST
 
+#define STUCK "FF/00-00001-00000001.meta"
+#define SCANNED "messages found in the journal"
+
+/* The store's scan does not come to its end while nobody writes this pipe. */
+static void
+block_scan(struct rig *r)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/" STUCK, r->dir);
+	ck_assert_int_eq(mkfifo(path, 0640), 0);
+}
+
+static void
+unblock_scan(void)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/" STUCK, rig.dir);
+	fd = open(path, O_WRONLY);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+}
+
+/* However long the scan of the store takes: what a deliverer held is written
+ * when it says so (0: from the journal, 1: settled; 2, 3: or when it dies),
+ * and the journal's segments are used again. */
+START_TEST(nothing_waits_for_the_scan)
+{
+	struct fake_deliverer *d = &rig.deliverer[0];
+	struct mail *m, *last;
+	unsigned n = 1, scans;
+
+	rig_start(&rig, _i % 2 == 0 ? "" : "Settle_After = 0.1\n");
+	m = last = stored(1, to_net, 2000);
+	work_for(m->id[0]);
+	if (_i % 2 == 1) {
+		rig_until(&rig, is_settled, &n);
+	}
+	while ((scans = rig_log_count(&rig, SCANNED)) == 0) {
+		rig_turn(&rig, 10000);
+	}
+	rig.between = block_scan;
+	rig_kill(&rig);
+	rig.between = NULL;
+	if (_i < 2) {
+		job_deliver(d, work_for(m->id[0]));
+	} else {
+		job_stage(d, work_for(m->id[0]), STAGE_ACCEPTED);
+		deliverer_die(d, true);
+	}
+	logged(m->id[0], 'D', 1);
+	d->on_work = job_deliver;
+	for (unsigned i = 0; _i == 0 && i < 350; i++) {
+		/* 70 MB, more than the journal holds */
+		last = stored(1, to_net, 200000);
+	}
+	logged(last->id[0], 'D', 1);
+	ck_assert_uint_eq(rig_log_count(&rig, SCANNED), scans);
+	unblock_scan();
+	while (rig_log_count(&rig, SCANNED) == scans) {
+		rig_turn(&rig, 10000);
+	}
+	rig_until(&rig, rig_is_drained, &rig);
+	rig_stop(&rig);
+}
+END_TEST
+
 static const struct {
 	enum stage_point point;
 	bool told_first;
@@ -522,6 +692,60 @@ START_TEST(deliverer_dies)
 		    EVENT_POSSIBLE_DUPLICATE : 0);
 	}
 	rig_until(&rig, rig_is_drained, &rig);
+	rig_until(&rig, listener_is_empty, &rig.listener[0]);
+	rig_stop(&rig);
+}
+END_TEST
+
+static void
+deliverer_is_gone(struct rig *r)
+{
+	deliverer_close(&r->deliverer[0]);
+	r->deliverer[0].incarnation++;
+}
+
+/* Spooler and deliverer die together, and nobody is left who could say what
+ * was in flight: the stage table can.  The second half with settled mail, of
+ * which the journal knows nothing. */
+START_TEST(both_die)
+{
+	unsigned n = (unsigned)_i % 4;
+	const enum stage_point point = (enum stage_point[]){ STAGE_NOTHING,
+		STAGE_DOT, STAGE_ACCEPTED, STAGE_REFUSED }[n];
+	struct fake_deliverer *d = &rig.deliverer[0];
+	unsigned works, files = 3;
+	struct mail *m, *other;
+
+	rig_start(&rig, _i >= 4 ? "Settle_After = 0.1\n" : "");
+	other = stored(1, (const char *const[]){ "o@example.org" }, 100);
+	job_deliver(d, work_for(other->id[0]));	/* its slot says so, too */
+	rig_until(&rig, no_jobs, d);
+	m = stored(3, to_three, 7000);
+	work_for(m->id[0]);
+	if (_i >= 4) {
+		rig_until(&rig, is_settled, &files);
+	}
+	/* The first two recipients were taken by RCPT. */
+	job_stage_of(d, work_for(m->id[0]), point, "DDT");
+	works = d->n_works;
+	rig.between = deliverer_is_gone;
+	rig_kill(&rig);
+	rig.between = NULL;
+	d->on_work = job_deliver;
+	deliver_held(d);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct seen *e = logged(m->id[i], 'D', 1);
+
+		ck_assert_uint_eq(e->e.flags, point == STAGE_DOT && i < 2 ?
+		    EVENT_POSSIBLE_DUPLICATE : 0);
+		ck_assert_uint_eq(e->e.remote_ip[0], point == STAGE_ACCEPTED &&
+		    i < 2 ? 7 : 0);
+	}
+	ck_assert_uint_eq(rig_score(&rig, SCORE_S_POSSIBLE_DUPLICATES),
+	    point == STAGE_DOT ? 2 : 0);
+	ck_assert_uint_gt(d->n_works, works);
+	rig_until(&rig, rig_is_drained, &rig);
+	ck_assert_uint_eq(logger_count(&rig, other->id[0], 'D'), 1);
 	rig_until(&rig, listener_is_empty, &rig.listener[0]);
 	rig_stop(&rig);
 }
@@ -778,7 +1002,7 @@ START_TEST(damaged_journal)
 		}
 	}
 	rig_until(&rig, rig_is_drained, &rig);
-	ck_assert_uint_eq(rig_files(&rig, "quarantine/journal-*"), !is_tail);
+	ck_assert_uint_eq(rig_files(&rig, "quarantine/journal-*.why"), !is_tail);
 	ck_assert_uint_eq(logger_count(&rig, m[spoiled_mail]->id[0], 'D'), 0);
 	rig_stop(&rig);
 }
@@ -821,6 +1045,9 @@ suite(void)
 	tcase_add_test(t, refused_bounces);
 	tcase_add_test(t, too_many_retries);
 	tcase_add_test(t, expiry);
+	tcase_add_test(t, expiry_while_suspended);
+	tcase_add_test(t, beyond_the_credit);
+	tcase_add_test(t, window_follows_the_backlog);
 	tcase_add_test(t, mixed_outcomes);
 	tcase_add_test(t, suspended);
 	tcase_add_test(t, listener_dies);
@@ -832,6 +1059,8 @@ suite(void)
 	tcase_add_loop_test(t, killed_at, 0, POINTS);
 	tcase_add_test(t, outcome_said_twice);
 	tcase_add_test(t, held_over_restarts);
+	tcase_add_loop_test(t, nothing_waits_for_the_scan, 0, 4);
+	tcase_add_loop_test(t, both_die, 0, 8);
 	tcase_add_loop_test(t, deliverer_dies, 0, 2 * ARRAY_LEN(deaths));
 	suite_add_tcase(s, t);
 	t = tcase_create("spools");

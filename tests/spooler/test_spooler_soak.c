@@ -104,9 +104,10 @@ soak_death(void)
 		}
 	}
 	deliverer_die(d, dice(2) == 0);
-	/* Both dead at once is the one case where what the stages say is of no
-	 * use: nobody knows which mail a work was. */
-	rig_turn(&rig, 300000);
+	if (dice(2) == 0) {
+		/* Before the spooler has judged what was in flight. */
+		rig_kill(&rig);
+	}
 }
 
 static void

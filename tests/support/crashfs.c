@@ -79,6 +79,11 @@ struct crashfs {
 	enum crashfs_loss loss;
 	int fail_error;
 	bool fail_for_good, failing, crashed;
+	struct bad {
+		struct inode *of;
+		uint64_t at, bytes;
+	} bad[8];
+	unsigned n_bad;
 };
 
 /* struct fs has no context argument, so there is one instance; the lock is
@@ -579,6 +584,7 @@ crashfs_reboot(struct crashfs *c)
 	remove_tree(old);
 	c->crashed = c->failing = false;
 	c->crash_in = c->fail_in = 0;
+	c->n_bad = 0;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -588,6 +594,7 @@ crashfs_restart(struct crashfs *c)
 	pthread_mutex_lock(&lock);
 	c->crashed = c->failing = false;
 	c->crash_in = c->fail_in = 0;
+	c->n_bad = 0;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -733,16 +740,35 @@ crash_pwrite(int fd, const void *p, size_t n, uint64_t offset)
 	return r;
 }
 
+/* Of n bytes, how many stand before the first bad one. */
+static size_t
+before_bad(const struct inode *i, size_t n, uint64_t offset)
+{
+	for (unsigned k = 0; k < current->n_bad; k++) {
+		const struct bad *b = &current->bad[k];
+
+		if (b->of == i && offset < b->at + b->bytes &&
+		    offset + n > b->at) {
+			n = b->at > offset ? (size_t)(b->at - offset) : 0;
+		}
+	}
+	return n;
+}
+
 static ssize_t
 crash_pread(int fd, void *p, size_t n, uint64_t offset)
 {
+	struct inode *i;
 	ssize_t r = -1;
+	size_t good;
 
 	pthread_mutex_lock(&lock);
 	if (enter(CRASHFS_READ)) {
+		i = inode_of(current, fd);
+		good = i == NULL ? 0 : before_bad(i, n, offset);
 		errno = EIO;
-		r = inode_of(current, fd) == NULL ? -1 :
-		    pread(fd, p, n, (off_t)offset);
+		r = i == NULL || (good == 0 && n > 0) ? -1 :
+		    pread(fd, p, good, (off_t)offset);
 	}
 	pthread_mutex_unlock(&lock);
 	return r;
@@ -1098,6 +1124,22 @@ crashfs_fail(struct crashfs *c, unsigned calls, uint64_t n, int error,
 	c->fail_error = error;
 	c->fail_for_good = for_good;
 	c->failing = false;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+crashfs_bad_bytes(struct crashfs *c, const char *path, uint64_t at,
+    uint64_t bytes)
+{
+	struct stat st;
+	int dir;
+
+	pthread_mutex_lock(&lock);
+	dir = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ec_assert(dir >= 0 && fstatat(dir, path, &st, 0) == 0 &&
+	    c->n_bad < ARRAY_LEN(c->bad));
+	close(dir);
+	c->bad[c->n_bad++] = (struct bad){ inode_find(c, &st), at, bytes };
 	pthread_mutex_unlock(&lock);
 }
 

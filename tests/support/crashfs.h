@@ -79,6 +79,11 @@ void crashfs_restart(struct crashfs *c);
 void crashfs_fail(struct crashfs *c, unsigned calls, uint64_t n, int error,
 	bool for_good);
 
+/* A bad sector: reading any of these bytes of the file fails with EIO, until
+ * the next reboot or restart; what is before them can be read. */
+void crashfs_bad_bytes(struct crashfs *c, const char *path, uint64_t at,
+	uint64_t bytes);
+
 /* Calls of these kinds so far; crashfs_syncs: of files and directories. */
 uint64_t crashfs_count(const struct crashfs *c, unsigned calls);
 uint64_t crashfs_syncs(const struct crashfs *c);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * replay: what replay.c (the journal's records) and replay_store.c (the
+ * directories) share; nobody else includes this.  All of it belongs to the
+ * loop's thread, but what a job holds while it runs.
+ */
+#ifndef EC_REPLAY_H
+#define EC_REPLAY_H
+
+#include "spooler/replay_scan.h"
+#include "spooler/spooler.h"
+
+struct segment_job {
+	struct workq_job job;
+	struct spooler *s;
+	struct replay_scan read;
+	struct journal_scan scan;	/* for the loop's thread */
+};
+
+enum phase { PHASE_JOURNAL, PHASE_STORE, PHASE_DONE };
+
+struct replay {
+	struct workq *reader;
+	enum phase phase;
+	unsigned segment, n_segments;
+	uint32_t first_epoch;		/* of our own segments */
+	unsigned dirs_done, dirs_asked;
+	struct segment_job *job;	/* being applied */
+	struct segment_image image;	/* of the one being read or applied */
+	bool in_batch;
+	uint32_t pos, n;
+	struct loop_hook hook;
+	struct index batches;		/* ids of batches seen */
+	struct index ended;		/* ids of messages with a done record */
+	struct index works;		/* whose outcomes had a retry in them */
+	struct index looked;		/* ids whose .meta was asked for by
+					 * itself, ahead of the rest */
+	unsigned looking;		/* of them on the way */
+	uint32_t sweep_at, sweep_end;	/* of ended */
+	bool swept;			/* all of those are with the settler */
+	bool dirs_failed;
+	uint64_t began_us, done_us;
+	uint64_t records, messages, settled_found, leftovers;
+};
+
+/* A replayed message leaves: it stands in no queue yet. */
+void replay_drop(struct spooler *s, uint32_t msg);
+/* The journal is read: the 256 directories are next, and then the end. */
+void replay_store_start(struct spooler *s);
+/* At the end of a turn, until all of it is swept. */
+void replay_sweep(struct spooler *s);
+
+#endif
