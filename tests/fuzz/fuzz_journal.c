@@ -2,7 +2,7 @@
 /* Any bytes for a segment: what a scan finds lies inside the limit, in order,
  * and its sums are right; sealing the same records again gives the same bytes. */
 #include "common/base/num.h"
-#include "spooler/journal_rec.h"
+#include "common/spool/journal_rec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
