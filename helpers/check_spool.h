@@ -57,6 +57,7 @@ struct check {
 	msgid *suspects;
 	size_t n_suspects, cap_suspects;
 	struct id_map inodes;	/* shared bodies: to struct check_inode */
+	struct id_map kept;	/* ids that have files in quarantine */
 	uint64_t told_us;	/* of the progress */
 	bool progress;
 };

@@ -199,28 +199,41 @@ check_dir(struct check *c, unsigned d)
 	spool_list_fini(&l);
 }
 
+static bool
+is_lost(const struct check *c, const struct journal_entry *e, msgid id)
+{
+	return e != NULL && (e->flags & (ENTRY_SETTLED | ENTRY_DONE)) ==
+	    ENTRY_SETTLED && id_map_find(&c->kept, id) == NULL;
+}
+
+static void
+report_lost(struct check *c, msgid id)
+{
+	char path[SPOOL_NAME];
+
+	spool_name_of(id, true, path);
+	check_found(c, CHECK_LOST, path, NULL, "the journal says that it was "
+	    "settled; neither of its files is there");
+}
+
 /* The settled whose files are not there: with the journal's entries that no
  * file was met for. */
 static void
 find_lost(struct check *c)
 {
 	struct journal_entry *e;
-	char path[SPOOL_NAME];
 	size_t at = 0;
 	uint64_t id;
 
 	while ((e = id_map_next(&c->journal.ids, &at, &id)) != NULL) {
-		if ((e->flags & (ENTRY_SETTLED | ENTRY_DONE | ENTRY_SEEN)) !=
-		    ENTRY_SETTLED) {
+		if ((e->flags & ENTRY_SEEN) != 0 || !is_lost(c, e, id)) {
 			continue;
 		}
 		if (c->live) {
 			suspect(c, id);
-			continue;
+		} else {
+			report_lost(c, id);
 		}
-		spool_name_of(id, true, path);
-		check_found(c, CHECK_LOST, path, NULL, "the journal says that "
-		    "it was settled; neither of its files is there");
 	}
 }
 
@@ -229,18 +242,14 @@ judge_again(struct check *c, const struct spool_journal *j, msgid id)
 {
 	const struct journal_entry *e = spool_journal_find(j, id);
 	struct verdict v;
-	char path[SPOOL_NAME];
 
 	judge(c, j, id, &v);
 	if (v.mail && !v.sound) {
 		report(c, id, &v);
 	} else if (v.mail) {
 		c->ok++;
-	} else if (!v.data && !v.meta && e != NULL && (e->flags &
-	    (ENTRY_SETTLED | ENTRY_DONE)) == ENTRY_SETTLED) {
-		spool_name_of(id, true, path);
-		check_found(c, CHECK_LOST, path, NULL, "the journal says that "
-		    "it was settled; neither of its files is there");
+	} else if (!v.data && !v.meta && is_lost(c, e, id)) {
+		report_lost(c, id);
 	}
 }
 
@@ -285,7 +294,8 @@ check_links(struct check *c)
 	}
 }
 
-/* Before the directories: what is moved there now is counted as moved. */
+/* Before the directories: what is moved there now is counted as moved.  Whoever
+ * is in there is not lost. */
 static void
 look_into_quarantine(struct check *c)
 {
@@ -294,6 +304,7 @@ look_into_quarantine(struct check *c)
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	struct stat st;
+	msgid id;
 
 	if (d == NULL) {
 		return;
@@ -304,6 +315,10 @@ look_into_quarantine(struct check *c)
 			continue;
 		}
 		c->in_quarantine++;
+		id = spool_quarantined_id(e->d_name);
+		if (id != MSGID_NONE) {
+			*(bool *)id_map_add(&c->kept, id) = true;
+		}
 		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
 		    0 && S_ISREG(st.st_mode)) {
 			note_link(c, MSGID_NONE, &st);
@@ -316,6 +331,7 @@ int
 check_store(struct check *c, struct error *err_out)
 {
 	id_map_init(&c->inodes, sizeof(struct check_inode));
+	id_map_init(&c->kept, sizeof(bool));
 	look_into_quarantine(c);
 	for (unsigned d = 0; d < SPOOL_DIRS; d++) {
 		check_dir(c, d);

@@ -134,6 +134,7 @@ run(struct check *c, const char *path)
 	scratch_fini(&c->mem);
 	free(c->suspects);
 	id_map_fini(&c->inodes);
+	id_map_fini(&c->kept);
 	spool_journal_close(&c->journal);
 	spool_dir_close(&c->dir);
 	fdio_close(&lock);

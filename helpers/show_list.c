@@ -166,20 +166,6 @@ read_reason(struct show *s, const char *path, char *out, size_t size)
 	out[strcspn(out, "\r\n")] = '\0';
 }
 
-/* "F9-4B-02001-C6DD1CA4.meta.TIME" to the id; MSGID_NONE for segments. */
-static msgid
-quarantined_id(const char *name)
-{
-	char text[MSGID_TEXT_LEN + 1];
-	msgid id = MSGID_NONE;
-
-	snprintf(text, sizeof text, "%s", name);
-	if (strlen(text) > 2 && text[2] == '-') {
-		text[2] = '/';
-	}
-	return msgid_parse(slice_of(text), &id) ? id : MSGID_NONE;
-}
-
 static void
 list_quarantined(struct show *s, const char *name)
 {
@@ -200,7 +186,7 @@ list_quarantined(struct show *s, const char *name)
 	    MSGID_NONE, &s->mem, &i.meta, &why) != SPOOL_META_OK) {
 		memset(&i.meta, 0, sizeof i.meta);
 	}
-	i.meta.rcpt.id = quarantined_id(name);
+	i.meta.rcpt.id = spool_quarantined_id(name);
 	i.body_size = (uint64_t)st.st_size;
 	i.file = path;
 	read_reason(s, path, reason, sizeof reason);

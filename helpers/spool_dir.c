@@ -129,6 +129,20 @@ spool_name_of(msgid id, bool meta, char out[SPOOL_NAME])
 	snprintf(out, SPOOL_NAME, "%s%s", text, meta ? ".meta" : "");
 }
 
+msgid
+spool_quarantined_id(const char *name)
+{
+	char text[MSGID_TEXT_LEN + 1];
+	msgid id;
+
+	snprintf(text, sizeof text, "%.20s", name);
+	if (strlen(text) != MSGID_TEXT_LEN || text[2] != '-') {
+		return MSGID_NONE;
+	}
+	text[2] = '/';
+	return msgid_parse(slice_of(text), &id) ? id : MSGID_NONE;
+}
+
 static void
 add_pair(struct spool_list *l, msgid id, bool meta)
 {
@@ -231,6 +245,8 @@ spool_file_open(const struct spool_dir *d, const char *path,
 		close(fd);
 		errno = EINVAL;
 		fd = -1;
+	} else if (fd < 0 && errno == ELOOP) {
+		errno = EINVAL;		/* a symbolic link */
 	}
 	return fd;
 }

@@ -44,6 +44,10 @@ enum spool_name spool_name_kind(const char *name, unsigned dir, msgid *id_out);
 /* "F9/4B-02001-C6DD1CA4", or with ".meta". */
 void spool_name_of(msgid id, bool meta, char out[SPOOL_NAME]);
 
+/* "F9-4B-02001-C6DD1CA4.meta.TIME" in quarantine/ to its id; MSGID_NONE when it
+ * is none of a message. */
+msgid spool_quarantined_id(const char *name);
+
 /* The ids that have files in one directory, sorted; each once. */
 struct spool_pair {
 	msgid id;
@@ -72,7 +76,8 @@ enum spool_meta {
  * of any).  Strings of *out live in mem. */
 enum spool_meta spool_meta_load(const struct spool_dir *d, const char *path,
 	msgid id, struct scratch *mem, struct meta *out, const char **why_out);
-/* Opens a regular file below SpoolBase to read; -1 with errno. */
+/* Opens a regular file below SpoolBase to read; -1 with errno, EINVAL when it is
+ * something else. */
 int spool_file_open(const struct spool_dir *d, const char *path,
 	struct stat *st_out);
 
