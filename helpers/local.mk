@@ -21,3 +21,7 @@ helpers_ec_spool_check_SOURCES = helpers/ec_spool_check.c \
 	helpers/check_spool.h helpers/check_report.c helpers/check_journal.c \
 	helpers/check_store.c
 helpers_ec_spool_check_LDADD = helpers/libspooltools.a $(COMMON_LIBS)
+bin_PROGRAMS += helpers/ec_spool_import
+helpers_ec_spool_import_SOURCES = helpers/ec_spool_import.c \
+	helpers/spool_import.h helpers/import_ledger.c helpers/import_place.c
+helpers_ec_spool_import_LDADD = helpers/libspooltools.a $(COMMON_LIBS)

@@ -6,6 +6,7 @@ spooler_libspooler_a_SOURCES += spooler/dsn_field.c spooler/dsn_field.h
 spooler_libspooler_a_SOURCES += spooler/fs.c spooler/fs.h
 spooler_libspooler_a_SOURCES += spooler/journal.c spooler/journal.h
 spooler_libspooler_a_SOURCES += spooler/segments.c spooler/segments.h
+spooler_libspooler_a_SOURCES += spooler/import.c
 spooler_libspooler_a_SOURCES += spooler/index.c spooler/index.h
 spooler_libspooler_a_SOURCES += spooler/lease.c spooler/lease.h
 spooler_libspooler_a_SOURCES += spooler/slabs.c spooler/slabs.h
