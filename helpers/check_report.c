@@ -153,6 +153,7 @@ check_totals(struct check *c)
 	total(c, "batches", "Batches", c->journal.batches);
 	total(c, "records", "Records", c->journal.total_records);
 	total(c, "leftovers", "Leftovers the spooler removes", c->leftovers);
+	total(c, "pickup", "Entries in pickup", c->in_pickup);
 	total(c, "quarantined", "Files in quarantine", c->in_quarantine);
 	total(c, "moved", "Moved to quarantine now", c->moved);
 	if (c->json) {

@@ -52,7 +52,7 @@ struct check {
 	/* What was found. */
 	uint64_t found[CHECK_KIND_COUNT];
 	uint64_t scanned, ok, moved, move_failed, in_quarantine;
-	uint64_t in_journal, leftovers;
+	uint64_t in_journal, leftovers, in_pickup;
 	/* Of a live spool: to be judged again at the end. */
 	msgid *suspects;
 	size_t n_suspects, cap_suspects;

@@ -327,12 +327,43 @@ look_into_quarantine(struct check *c)
 	closedir(d);
 }
 
+/* Entries of an import: one that was taken shares its body with the store until
+ * the importer takes it away. */
+static void
+look_into_pickup(struct check *c)
+{
+	int fd = openat(c->dir.base, "pickup", O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	struct stat st;
+	char path[300];
+
+	if (d == NULL) {
+		fdio_close(&fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL) {
+		if (!slice_starts(slice_of(e->d_name), SLICE("import-"))) {
+			continue;
+		}
+		c->in_pickup++;
+		snprintf(path, sizeof path, "%.255s/data", e->d_name);
+		if (fstatat(dirfd(d), path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode)) {
+			note_link(c, MSGID_NONE, &st);
+		}
+	}
+	closedir(d);
+}
+
 int
 check_store(struct check *c, struct error *err_out)
 {
 	id_map_init(&c->inodes, sizeof(struct check_inode));
 	id_map_init(&c->kept, sizeof(bool));
 	look_into_quarantine(c);
+	look_into_pickup(c);
 	for (unsigned d = 0; d < SPOOL_DIRS; d++) {
 		check_dir(c, d);
 		check_progress(c, d + 1, SPOOL_DIRS);
