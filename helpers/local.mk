@@ -12,6 +12,8 @@ helpers_libspooltools_a_SOURCES += %D%/line_out.c %D%/line_out.h
 helpers_libspooltools_a_SOURCES += %D%/show.h %D%/show_match.c
 helpers_libspooltools_a_SOURCES += %D%/spool_dir.c %D%/spool_dir.h
 helpers_libspooltools_a_SOURCES += %D%/spool_journal.c %D%/spool_journal.h
+helpers_libspooltools_a_SOURCES += helpers/import_ledger.c \
+	helpers/import_place.c helpers/spool_import.h
 bin_PROGRAMS += helpers/ec_show
 helpers_ec_show_SOURCES = helpers/ec_show.c helpers/show_list.c \
 	helpers/show_message.c
@@ -22,6 +24,5 @@ helpers_ec_spool_check_SOURCES = helpers/ec_spool_check.c \
 	helpers/check_store.c
 helpers_ec_spool_check_LDADD = helpers/libspooltools.a $(COMMON_LIBS)
 bin_PROGRAMS += helpers/ec_spool_import
-helpers_ec_spool_import_SOURCES = helpers/ec_spool_import.c \
-	helpers/spool_import.h helpers/import_ledger.c helpers/import_place.c
+helpers_ec_spool_import_SOURCES = helpers/ec_spool_import.c
 helpers_ec_spool_import_LDADD = helpers/libspooltools.a $(COMMON_LIBS)
