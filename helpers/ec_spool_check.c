@@ -109,6 +109,13 @@ run(struct check *c, const char *path)
 		fprintf(stderr, "ec_spool_check: %s\n", err.text);
 		return EXIT_COULD_NOT;
 	}
+	if (c->repair && c->dir.quarantine < 0) {
+		fprintf(stderr, "ec_spool_check: %s/quarantine cannot be "
+		    "opened, and there damage would go: make that directory\n",
+		    path);
+		spool_dir_close(&c->dir);
+		return EXIT_COULD_NOT;
+	}
 	if (c->repair && (lock = spool_dir_lock(&c->dir, &err)) < 0) {
 		fprintf(stderr, "ec_spool_check: %s\n", err.text);
 		spool_dir_close(&c->dir);

@@ -84,10 +84,16 @@ int
 spool_dir_lock(const struct spool_dir *d, struct error *err_out)
 {
 	int fd = open_lock(d);
+	struct stat st;
 
 	if (fd < 0 && errno == ENOENT) {
 		fd = openat(d->journal, "lock", O_RDWR | O_CREAT | O_NOFOLLOW |
 		    O_CLOEXEC, 0640);
+		/* Made by root it would keep the server out. */
+		if (fd >= 0 && geteuid() == 0 && (fstat(d->journal, &st) < 0 ||
+		    fchown(fd, st.st_uid, st.st_gid) < 0)) {
+			fdio_close(&fd);
+		}
 	}
 	if (fd < 0) {
 		return error_sys(err_out, "cannot open %s/journal/lock",
