@@ -25,8 +25,8 @@
 #include "common/base/error.h"
 #include "common/base/loop.h"
 #include "common/base/slice.h"
+#include "common/spool/journal_rec.h"
 #include "spooler/fs.h"
-#include "spooler/journal_rec.h"
 
 struct journal;
 

@@ -4,17 +4,13 @@
 
 #include <fcntl.h>
 
-#include "common/base/crc.h"
 #include "common/base/log.h"
-#include "common/base/wire.h"
+#include "common/spool/lease_file.h"
 
 #define LEASE_BLOCK 1024u
 #define LEASE_AHEAD (24u * 3600u)
 /* Beyond what any holder could have used, also soon after a wrap. */
 #define LEASE_DAMAGED_AHEAD (7u * 24u * 3600u)
-#define LEASE_FILE_BYTES 36u
-
-static const char magic[] = "ECLEASE1";
 
 static int
 save(struct lease *l, uint64_t limit, uint32_t last_second,
@@ -24,11 +20,8 @@ save(struct lease *l, uint64_t limit, uint32_t last_second,
 	int fd, r = -1;
 
 	buf_init(&b, LEASE_FILE_BYTES);
-	buf_append(&b, magic, 8);
-	wire_put_u64(&b, limit);
-	wire_put_u64(&b, last_second);
-	wire_put_u64(&b, l->wrap_second);
-	wire_put_u32(&b, crc32c(0, b.ptr, b.len));
+	lease_file_encode(&(struct lease_file){ limit, last_second,
+	    l->wrap_second }, &b);
 	fd = l->fs->open_at(l->dir, "lease.new", O_RDWR | O_CREAT | O_TRUNC,
 	    0640);
 	if (fd < 0 || fs_write_all(l->fs, fd, b.ptr, b.len, 0) < 0 ||
@@ -51,15 +44,13 @@ save(struct lease *l, uint64_t limit, uint32_t last_second,
 static bool
 load(struct lease *l, const char *p, size_t n)
 {
-	struct wire_r r = wire_reader(slice_make(p, n));
-	char m[8];
+	struct lease_file f;
+	bool ok = lease_file_decode(slice_make(p, n), &f);
 
-	wire_get(&r, m, sizeof m);
-	l->next = wire_u64(&r);
-	l->last_second = (uint32_t)wire_u64(&r);
-	l->wrap_second = (uint32_t)wire_u64(&r);
-	return wire_u32(&r) == crc32c(0, p, LEASE_FILE_BYTES - 4) && !r.bad &&
-	    memcmp(m, magic, 8) == 0;
+	l->next = f.next;
+	l->last_second = (uint32_t)f.last_second;
+	l->wrap_second = (uint32_t)f.wrap_second;
+	return ok;
 }
 
 /* At the first number of a new round: its seconds start after all that the

@@ -196,6 +196,7 @@ on_second(void *arg)
 	intake_second(s);
 	settle_tick(s);
 	settle_flush(s);
+	import_tick(s);
 	journal_poke(s->journal);
 	check_drained(s);
 	outcome_retry_late(s);
@@ -387,6 +388,8 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	}
 	s->settle = settle_create(s);
 	s->loader = loader_create(s);
+	import_recover(s);
+	s->import = import_create(s);
 	s->log = logfeed_create(s);
 	loop_timer_init(&s->wheel, s->loop, on_wheel, s);
 	loop_timer_init(&s->second, s->loop, on_second, s);

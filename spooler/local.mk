@@ -4,19 +4,14 @@ spooler_libspooler_a_SOURCES = spooler/spooler.h
 spooler_libspooler_a_SOURCES += spooler/dsn.c spooler/dsn.h
 spooler_libspooler_a_SOURCES += spooler/dsn_field.c spooler/dsn_field.h
 spooler_libspooler_a_SOURCES += spooler/fs.c spooler/fs.h
-spooler_libspooler_a_SOURCES += spooler/journal_rec.c spooler/journal_rec.h
 spooler_libspooler_a_SOURCES += spooler/journal.c spooler/journal.h
-spooler_libspooler_a_SOURCES += spooler/segments.c spooler/segments.h \
-	spooler/segments_open.c
-spooler_libspooler_a_SOURCES += spooler/segment_image.c \
-	spooler/segment_image.h
-spooler_libspooler_a_SOURCES += spooler/replay_scan.c spooler/replay_scan.h
+spooler_libspooler_a_SOURCES += spooler/segments.c spooler/segments.h
+spooler_libspooler_a_SOURCES += spooler/import.c
 spooler_libspooler_a_SOURCES += spooler/index.c spooler/index.h
 spooler_libspooler_a_SOURCES += spooler/lease.c spooler/lease.h
 spooler_libspooler_a_SOURCES += spooler/slabs.c spooler/slabs.h
 spooler_libspooler_a_SOURCES += spooler/txn.c spooler/txn.h
 spooler_libspooler_a_SOURCES += spooler/queue.c spooler/queue.h
-spooler_libspooler_a_SOURCES += spooler/meta.c spooler/meta.h
 spooler_libspooler_a_SOURCES += spooler/store.c spooler/store.h
 spooler_libspooler_a_SOURCES += spooler/retry.c spooler/retry.h
 spooler_libspooler_a_SOURCES += spooler/intake.c spooler/handout.c \

@@ -9,6 +9,7 @@
  *	outcome	 OUTCOME, expiry, bounces    -> journal -> gone or delayed
  *	settle	 old mail                    journal -> hashed store
  *	loader	 bodies and envelopes        disk -> memory
+ *	import	 pickup/ (another spool)     -> hashed store -> queue
  *	logfeed	 what became durable         -> logger
  *	replay	 at start                    disk -> queues
  */
@@ -107,6 +108,7 @@ struct logfeed;
 struct replay;
 struct settle;
 struct loader;
+struct import;
 
 struct spooler {
 	struct worker *w;
@@ -147,6 +149,7 @@ struct spooler {
 	struct replay *replay;		/* NULL once it is done */
 	struct settle *settle;
 	struct loader *loader;
+	struct import *import;
 	struct loop_timer wheel, second;
 	struct loop_hook turn_end;
 	bool started_handout;	/* every deliverer has spoken */
@@ -297,6 +300,13 @@ void loader_destroy(struct loader **l);
 /* Brings the body of x, or with x == NULL envelope and body of a settled
  * message; handout_loaded() is called later.  False: too many at once. */
 bool loader_start(struct spooler *s, struct txn *x, uint32_t msg);
+
+/* import: mail of other spools, from pickup/ */
+struct import *import_create(struct spooler *s);
+/* Before replay: takes away what a crash left half taken. */
+void import_recover(struct spooler *s);
+/* Each second: takes what lies there. */
+void import_tick(struct spooler *s);
 
 /* logfeed */
 struct logfeed *logfeed_create(struct spooler *s);

@@ -18,8 +18,8 @@
 #define EC_STORE_H
 
 #include "common/base/error.h"
+#include "common/spool/meta.h"
 #include "spooler/fs.h"
-#include "spooler/meta.h"
 
 struct store {
 	const struct fs *fs;

@@ -3,6 +3,7 @@ include tests/base/local.mk
 include tests/ipc/local.mk
 include tests/mail/local.mk
 include tests/config/local.mk
+include tests/spool/local.mk
 include tests/supervisor/local.mk
 include tests/listener/local.mk
 include tests/spooler/local.mk
@@ -10,6 +11,7 @@ include tests/deliverer/local.mk
 include tests/resolver/local.mk
 include tests/logger/local.mk
 include tests/console/local.mk
+include tests/helpers/local.mk
 include tests/fuzz/local.mk
 include tests/crash/local.mk
 include tests/system/local.mk

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes for a segment: what a scan finds lies inside the limit, in order,
- * and its sums are right; sealing the same records again gives the same bytes. */
+ * and its sums are right; sealing the same records again gives the same bytes;
+ * reading the segment by pread finds the same. */
+#include "common/spool/segment_reader.h"
+
+#include <sys/mman.h>
+
+#include "common/base/fdio.h"
 #include "common/base/num.h"
-#include "spooler/journal_rec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,19 +49,30 @@ scan(const char *bytes, size_t size, uint64_t limit)
 {
 	struct segment_head h;
 	struct journal_scan s;
+	struct segment_reader r;
 	enum journal_scan_result got;
 	uint64_t last_lsn = 0, end = limit != 0 && limit < size ? limit : size;
+	int fd = memfd_create("segment", MFD_CLOEXEC);
 
+	ec_assert(fd >= 0 && fdio_write_all(fd, bytes, size) == 0);
 	memcpy(&h, bytes, sizeof h);
+	segment_reader_init(&r, fd, size,
+	    (struct segment_use){ h.epoch, h.key }, limit);
 	(void)segment_head_valid(&h);
 	journal_scan_init(&s, bytes, size,
 	    (struct segment_use){ h.epoch, h.key }, limit);
 	while ((got = journal_scan_next(&s)) != SCAN_END) {
 		ec_assert(s.resume > s.at);
+		ec_assert(segment_reader_next(&r) == (got == SCAN_BATCH ?
+		    SEGMENT_BATCH : SEGMENT_DAMAGE) && r.at == s.at &&
+		    r.resume == s.resume);
 		if (got == SCAN_BATCH) {
 			check_batch(&s, end, &last_lsn);
 		}
 	}
+	ec_assert(segment_reader_next(&r) == SEGMENT_END);
+	segment_reader_fini(&r);
+	close(fd);
 }
 
 int

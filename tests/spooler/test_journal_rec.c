@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sealing and scanning of segments, whole and damaged in every place. */
-#include "spooler/journal_rec.h"
+#include "common/spool/journal_rec.h"
 
 #include <check.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* .meta files: text with a checksum. */
-#include "spooler/meta.h"
+#include "common/spool/meta.h"
 
 #include <arpa/inet.h>
 

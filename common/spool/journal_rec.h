@@ -105,6 +105,23 @@ void batch_seal(char *batch, size_t bytes, uint32_t count,
 uint32_t record_crc(const struct record_head *r, const char *payload,
 	struct segment_use use);
 
+struct journal_record {
+	enum journal_type type;
+	uint64_t lsn;
+	uint64_t offset;	/* of the payload in the file, or in the batch */
+	struct slice payload;
+};
+
+/* May a batch stand here, with room bytes before the limit?  next_index: one
+ * past the last record's before it, 0 for the first. */
+bool batch_head_valid(const struct batch_head *h, uint64_t room,
+	struct segment_use use, uint32_t next_index);
+/* Of a batch in memory (aligned to 8) whose head is valid. */
+bool batch_records_valid(const char *batch, struct segment_use use);
+/* The records of a valid batch; *n starts at 0.  False after the last. */
+bool batch_record(const char *batch, struct segment_use use, uint32_t *pos,
+	uint32_t *n, struct journal_record *out);
+
 enum journal_scan_result {
 	SCAN_BATCH,	/* a valid batch: at, head */
 	SCAN_DAMAGE,	/* bytes from at to resume are not a batch, but a later
@@ -127,12 +144,6 @@ void journal_scan_init(struct journal_scan *s, const char *bytes, uint64_t size,
 	struct segment_use use, uint64_t limit);
 enum journal_scan_result journal_scan_next(struct journal_scan *s);
 
-struct journal_record {
-	enum journal_type type;
-	uint64_t lsn;
-	uint64_t offset;	/* of the payload in the file */
-	struct slice payload;
-};
 /* The records of the batch found; *pos starts at 0.  False after the last. */
 bool journal_scan_record(const struct journal_scan *s, uint32_t *pos,
 	uint32_t *n, struct journal_record *out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bytes of the journal: sealing and scanning, pure. */
-#include "spooler/journal_rec.h"
+#include "common/spool/journal_rec.h"
 
 #include "common/base/crc.h"
 #include "common/base/num.h"
@@ -70,38 +70,47 @@ journal_scan_init(struct journal_scan *s, const char *bytes, uint64_t size,
 		.use = use, .resume = JOURNAL_BLOCK };
 }
 
+bool
+batch_head_valid(const struct batch_head *h, uint64_t room,
+    struct segment_use use, uint32_t next_index)
+{
+	return room >= JOURNAL_BATCH_HEAD && h->magic == JOURNAL_BATCH_MAGIC &&
+	    h->epoch == use.epoch && h->first >= next_index && h->count > 0 &&
+	    h->bytes >= JOURNAL_BATCH_HEAD && h->bytes <= room &&
+	    h->crc == crc32c(use.key, h, offsetof(struct batch_head, crc));
+}
+
+bool
+batch_records_valid(const char *batch, struct segment_use use)
+{
+	const struct batch_head *h = (const void *)batch;
+	uint64_t pos = JOURNAL_BATCH_HEAD, end = h->bytes;
+	uint32_t crc = use.key;
+
+	for (uint32_t i = 0; i < h->count; i++) {
+		const struct record_head *r = (const void *)(batch + pos);
+
+		if (end - pos < JOURNAL_RECORD_HEAD ||
+		    r->length > end - pos - JOURNAL_RECORD_HEAD ||
+		    journal_record_bytes(r->length) > end - pos ||
+		    r->epoch != use.epoch || r->index != h->first + i ||
+		    r->crc != record_crc(r, batch + pos + sizeof *r, use)) {
+			return false;
+		}
+		crc = crc32c(crc, &r->crc, sizeof r->crc);
+		pos += journal_record_bytes(r->length);
+	}
+	return pos == end && crc == h->records_crc;
+}
+
 /* Is there a whole valid batch at this offset? */
 static const struct batch_head *
 batch_at(const struct journal_scan *s, uint64_t at)
 {
 	const struct batch_head *h = (const void *)(s->bytes + at);
-	uint32_t crc = s->use.key;
-	uint64_t pos, end;
 
-	if (at + JOURNAL_BATCH_HEAD > s->limit ||
-	    h->magic != JOURNAL_BATCH_MAGIC || h->epoch != s->use.epoch ||
-	    h->first < s->next_index || h->count == 0 ||
-	    h->bytes < JOURNAL_BATCH_HEAD || h->bytes > s->limit - at ||
-	    h->crc != crc32c(s->use.key, h, offsetof(struct batch_head, crc))) {
-		return NULL;
-	}
-	pos = at + JOURNAL_BATCH_HEAD;
-	end = at + h->bytes;
-	for (uint32_t i = 0; i < h->count; i++) {
-		const struct record_head *r = (const void *)(s->bytes + pos);
-
-		if (end - pos < JOURNAL_RECORD_HEAD ||
-		    r->length > end - pos - JOURNAL_RECORD_HEAD ||
-		    journal_record_bytes(r->length) > end - pos ||
-		    r->epoch != s->use.epoch || r->index != h->first + i ||
-		    r->crc != record_crc(r, s->bytes + pos + sizeof *r,
-		    s->use)) {
-			return NULL;
-		}
-		crc = crc32c(crc, &r->crc, sizeof r->crc);
-		pos += journal_record_bytes(r->length);
-	}
-	return pos == end && crc == h->records_crc ? h : NULL;
+	return batch_head_valid(h, s->limit - at, s->use, s->next_index) &&
+	    batch_records_valid(s->bytes + at, s->use) ? h : NULL;
 }
 
 enum journal_scan_result
@@ -127,23 +136,35 @@ journal_scan_next(struct journal_scan *s)
 }
 
 bool
-journal_scan_record(const struct journal_scan *s, uint32_t *pos, uint32_t *n,
-    struct journal_record *out)
+batch_record(const char *batch, struct segment_use use, uint32_t *pos,
+    uint32_t *n, struct journal_record *out)
 {
+	const struct batch_head *h = (const void *)batch;
 	const struct record_head *r;
 
-	if (*n >= s->head->count) {
+	if (*n >= h->count) {
 		return false;
 	}
 	if (*n == 0) {
 		*pos = JOURNAL_BATCH_HEAD;
 	}
-	r = (const void *)(s->bytes + s->at + *pos);
+	r = (const void *)(batch + *pos);
 	*out = (struct journal_record){ .type = (enum journal_type)r->type,
-		.lsn = journal_lsn(s->use.epoch, r->index),
-		.offset = s->at + *pos + sizeof *r,
+		.lsn = journal_lsn(use.epoch, r->index),
+		.offset = *pos + sizeof *r,
 		.payload = slice_make((const char *)(r + 1), r->length) };
 	*pos += (uint32_t)journal_record_bytes(r->length);
 	(*n)++;
+	return true;
+}
+
+bool
+journal_scan_record(const struct journal_scan *s, uint32_t *pos, uint32_t *n,
+    struct journal_record *out)
+{
+	if (!batch_record(s->bytes + s->at, s->use, pos, n, out)) {
+		return false;
+	}
+	out->offset += s->at;
 	return true;
 }
