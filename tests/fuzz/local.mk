@@ -87,3 +87,6 @@ tests_fuzz_fuzz_smtp_client_LDFLAGS = $(FUZZ_LINK)
 check_PROGRAMS += tests/fuzz/fuzz_work
 tests_fuzz_fuzz_work_LDADD = deliverer/libdeliverer.a $(FUZZ_LIBS)
 tests_fuzz_fuzz_work_LDFLAGS = $(FUZZ_LINK)
+check_PROGRAMS += tests/fuzz/fuzz_mountinfo
+tests_fuzz_fuzz_mountinfo_LDADD = helpers/libpreflight.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_mountinfo_LDFLAGS = $(FUZZ_LINK)

@@ -29,3 +29,10 @@ tests_supervisor_test_generation_LDADD = \
 dist_check_SCRIPTS += %D%/test_supervisor.sh
 EXTRA_DIST += %D%/test_supervisor.py
 TESTS += %D%/test_supervisor.sh
+
+check_PROGRAMS += %D%/test_preflight
+TESTS += %D%/test_preflight
+tests_supervisor_test_preflight_SOURCES = %D%/test_preflight.c
+tests_supervisor_test_preflight_CFLAGS = $(TEST_CFLAGS)
+tests_supervisor_test_preflight_LDADD = \
+	supervisor/libsupervisor.a $(TEST_LIBS)
