@@ -30,12 +30,13 @@ add_text(struct buf *out, const char *text)
 	esc_add(out, slice_of(text), ESC_TEXT, ESC_NO_MAX);
 }
 
+/* The backslashes of a command are the shell's and must stand. */
 static void
-add_note(struct buf *out, const char *head, const char *text)
+add_note(struct buf *out, const char *head, const char *text, unsigned how)
 {
 	if (text[0] != '\0') {
 		buf_printf(out, "                         %s: ", head);
-		add_text(out, text);
+		esc_add(out, slice_of(text), how, ESC_NO_MAX);
 		buf_putc(out, '\n');
 	}
 }
@@ -48,8 +49,8 @@ show_row(const struct finding *f, bool colour, struct buf *out)
 	    finding_name(f->id));
 	add_text(out, f->what);
 	buf_putc(out, '\n');
-	add_note(out, "why", f->why);
-	add_note(out, "mend", f->mend);
+	add_note(out, "why", f->why, ESC_TEXT);
+	add_note(out, "mend", f->mend, ESC_AGAIN);
 }
 
 void
@@ -75,13 +76,13 @@ show_table(const struct facts *f, const struct findings *found, bool colour,
 
 /* Paths are bytes, JSON is Unicode: what is no UTF-8 is escaped first. */
 static json_t *
-json_text(const char *text)
+json_text(const char *text, unsigned how)
 {
 	json_t *j;
 	struct buf b;
 
 	buf_init(&b, 64 * 1024);
-	esc_add(&b, slice_of(text), ESC_TEXT | ESC_KEEP_UTF8, ESC_NO_MAX);
+	esc_add(&b, slice_of(text), how | ESC_KEEP_UTF8, ESC_NO_MAX);
 	j = json_stringn(b.len > 0 ? b.ptr : "", b.len);
 	buf_fini(&b);
 	return j;
@@ -93,8 +94,9 @@ json_finding(const struct finding *f)
 	return json_pack("{s:s, s:s, s:o, s:o, s:o}",
 	    "id", finding_name(f->id),
 	    "level", finding_level_name(f->level),
-	    "what", json_text(f->what), "why", json_text(f->why),
-	    "mend", json_text(f->mend));
+	    "what", json_text(f->what, ESC_TEXT),
+	    "why", json_text(f->why, ESC_TEXT),
+	    "mend", json_text(f->mend, ESC_AGAIN));
 }
 
 static json_t *
@@ -119,10 +121,10 @@ show_json(const struct facts *f, const struct findings *found,
 		json_array_append_new(list, json_finding(&found->of[i]));
 	}
 	all = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:o}",
-	    "version", 1, "spool", json_text(f->spool),
-	    "mount", json_text(f->mount.point),
-	    "source", json_text(f->mount.source),
-	    "type", json_text(f->mount.type),
+	    "version", 1, "spool", json_text(f->spool, ESC_TEXT),
+	    "mount", json_text(f->mount.point, ESC_TEXT),
+	    "source", json_text(f->mount.source, ESC_TEXT),
+	    "type", json_text(f->mount.type, ESC_TEXT),
 	    "syncs", json_syncs(&f->syncs),
 	    "verdict", finding_level_name(found->worst), "findings", list);
 	text = all == NULL ? NULL : json_dumps(all, JSON_INDENT(1));
@@ -147,7 +149,7 @@ start_line(const struct facts *f, const struct finding *one, struct buf *out)
 	esc_add(out, slice_of(one->why), ESC_TEXT, 160);
 	if (one->mend[0] != '\0') {
 		buf_puts(out, "; mend: ");
-		esc_add(out, slice_of(one->mend), ESC_TEXT, 160);
+		esc_add(out, slice_of(one->mend), ESC_AGAIN, 160);
 	}
 	buf_putc(out, '\n');
 }

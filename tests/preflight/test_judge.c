@@ -214,11 +214,14 @@ START_TEST(table)
 
 	buf_init(&out, 65536);
 	hostile(f, &found);
+	finding_mend(&found.of[FINDING_NOATIME], "mount 'it'\\''s\033'");
 	show_table(f, &found, false, &out);
 	buf_putc(&out, '\0');
 	ck_assert(!out.full);
 	ck_assert_ptr_null(strchr(out.ptr, '\033'));
 	ck_assert_ptr_nonnull(strstr(out.ptr, "\\x1B[31mool\\x0A\\xFF"));
+	/* A command can be pasted as it stands. */
+	ck_assert_ptr_nonnull(strstr(out.ptr, "mount 'it'\\''s\\x1B'"));
 	ck_assert_ptr_nonnull(strstr(out.ptr,
 	    "  refuse  barrier        mounted with nobarrier\n"));
 	ck_assert_ptr_nonnull(strstr(out.ptr,

@@ -13,7 +13,7 @@ table=
 CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-10}
 export CK_TIMEOUT_MULTIPLIER
 
-stages="tools gcc check sanitize fuzz format lint road errors kill distcheck demo"
+stages="tools gcc check sanitize fuzz format lint road errors preflight kill distcheck demo"
 
 skip() {
 	say "SKIP: $*"
@@ -113,6 +113,11 @@ stage_road() {
 stage_errors() {
 	json_stage "check-errors: what an operator gets wrong" \
 		"$logs/errors.log" make -C build check-errors
+}
+
+stage_preflight() {
+	json_stage "check-preflight: ec_check on real file systems" \
+		"$logs/preflight.log" make -C build check-preflight
 }
 
 stage_kill() {
