@@ -11,6 +11,7 @@ supervisor_libsupervisor_a_SOURCES = \
 	%D%/trace_file.c %D%/trace_file.h %D%/budgets.c %D%/budgets.h \
 	%D%/users.c %D%/users.h %D%/directories.c %D%/directories.h \
 	%D%/places.c %D%/places.h %D%/pidfile.c %D%/pidfile.h \
+	%D%/preflight.c %D%/preflight.h \
 	%D%/privileges.c %D%/privileges.h %D%/notify.c %D%/notify.h \
 	%D%/console_requests.c %D%/console_requests.h %D%/shutdown.c \
 	%D%/supervisor.c %D%/supervisor.h

@@ -12,6 +12,7 @@
 #include "supervisor/notify.h"
 #include "supervisor/pidfile.h"
 #include "supervisor/places.h"
+#include "supervisor/preflight.h"
 #include "supervisor/privileges.h"
 #include "supervisor/scoreboard_mon.h"
 #include "supervisor/spawn.h"
@@ -324,6 +325,9 @@ start_supervisor(struct supervisor *s, struct error *err_out)
 	}
 	log_init("supervisor", s->log_fds[1],
 	    (enum log_level)generation_log_level(&s->conf), s->foreground);
+	if (preflight_check(s, err_out) < 0) {
+		return EXIT_CONFIG;
+	}
 	s->loop = loop_create();
 	/* Before the hub's own hook: what is said here leaves in this turn. */
 	loop_on_turn_end(s->loop, &s->turn, on_turn_end, s);

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The whole server against real clients, servers and operators' mistakes.
-EXTRA_DIST += %D%/lib.py %D%/dns.py %D%/demo %D%/check-road %D%/check-errors
+EXTRA_DIST += %D%/lib.py %D%/dns.py %D%/demo %D%/check-road %D%/check-errors \
+	%D%/check-preflight
 
-.PHONY: demo check-road check-errors
+.PHONY: demo check-road check-errors check-preflight
 demo: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/demo --build $(abs_builddir) \
 		$(MAIL)
@@ -12,9 +13,6 @@ check-road: all
 check-errors: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-errors \
 		--build $(abs_builddir)
-
-EXTRA_DIST += %D%/check-spool-tools
-.PHONY: check-spool-tools
-check-spool-tools: all
-	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-spool-tools \
+check-preflight: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-preflight \
 		--build $(abs_builddir)
