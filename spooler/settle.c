@@ -60,6 +60,7 @@ struct removal {
 	unsigned n;
 	msgid ids[REMOVE_BATCH];
 	uint32_t epochs[REMOVE_BATCH];
+	bool again[REMOVE_BATCH];	/* a try before failed */
 	struct error err;
 	bool ok;
 };
@@ -465,7 +466,8 @@ removal_run(struct workq_job *job)
 
 	r->ok = true;
 	for (unsigned i = 0; i < r->n && r->ok; i++) {
-		r->ok = store_remove(&r->s->store, r->ids[i], &r->err) == 0;
+		r->ok = (r->again[i] ? store_remove_again : store_remove)(
+		    &r->s->store, r->ids[i], &r->err) == 0;
 		dirs[msgid_dir(r->ids[i])] = true;
 	}
 	for (unsigned d = 0; d < 256 && r->ok; d++) {
@@ -473,6 +475,9 @@ removal_run(struct workq_job *job)
 		    &r->err) == 0;
 	}
 }
+
+static void remove_one(struct spooler *s, msgid id, uint32_t done_epoch,
+	bool again);
 
 static void
 removal_done(struct workq_job *job)
@@ -489,7 +494,7 @@ removal_done(struct workq_job *job)
 	}
 	for (unsigned i = 0; i < r->n; i++) {
 		if (!r->ok) {
-			settle_remove(s, r->ids[i], r->epochs[i]);
+			remove_one(s, r->ids[i], r->epochs[i], true);
 		}
 		journal_unpin(s->journal, r->epochs[i], PIN_RECORD);
 	}
@@ -507,8 +512,8 @@ settle_flush(struct spooler *s)
 	}
 }
 
-void
-settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
+static void
+remove_one(struct spooler *s, msgid id, uint32_t done_epoch, bool again)
 {
 	struct removal *r = s->settle->removal;
 
@@ -520,11 +525,18 @@ settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
 	}
 	journal_pin(s->journal, done_epoch, PIN_RECORD);
 	r->ids[r->n] = id;
+	r->again[r->n] = again;
 	r->epochs[r->n++] = done_epoch;
 	s->settle->removing++;
 	if (r->n == REMOVE_BATCH) {
 		settle_flush(s);
 	}
+}
+
+void
+settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
+{
+	remove_one(s, id, done_epoch, false);
 }
 
 size_t
