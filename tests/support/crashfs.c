@@ -348,6 +348,7 @@ crashfs_destroy(struct crashfs **cp)
 	pthread_mutex_lock(&lock);
 	current = NULL;
 	pthread_mutex_unlock(&lock);
+	disk_remove(c);
 	disk_forget_namings(c);
 	while (c->inodes != NULL) {
 		struct inode *i = c->inodes;
@@ -355,7 +356,6 @@ crashfs_destroy(struct crashfs **cp)
 		c->inodes = i->next;
 		disk_inode_free(i);
 	}
-	disk_remove_tree(c->base);
 	free(c);
 }
 

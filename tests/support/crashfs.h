@@ -98,6 +98,8 @@ struct crashfs_image;
 struct crashfs_image *crashfs_image_make(struct crashfs *c,
 	enum crashfs_loss bytes, enum crashfs_loss names, uint64_t seed);
 uint64_t crashfs_image_hash(struct crashfs_image *m);
+/* Names in the directory of the root; "??": in all with a name so long. */
+unsigned crashfs_image_files(const struct crashfs_image *m, const char *dir);
 void crashfs_image_free(struct crashfs_image **m);
 struct crashfs *crashfs_boot(const struct crashfs_image *m, uint64_t seed);
 void crashfs_leave(struct crashfs **c);

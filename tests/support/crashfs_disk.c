@@ -33,28 +33,27 @@ disk_of(const struct crashfs *c, int fd)
 	return fstat(fd, &st) < 0 ? NULL : disk_find(c, &st);
 }
 
-static void
-inode_attach(struct inode *i, int fd)
+struct inode *
+disk_take_fd(struct crashfs *c, int fd)
 {
+	struct inode *i = xcalloc(1, sizeof *i);
 	struct stat st;
 
-	i->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	ec_assert(i->fd >= 0 && fstat(i->fd, &st) == 0);
+	ec_assert(fd >= 0 && fstat(fd, &st) == 0);
+	i->fd = fd;
 	i->dev = st.st_dev;
 	i->ino = st.st_ino;
 	i->mode = st.st_mode;
+	i->last = &i->first;
+	i->next = c->inodes;
+	c->inodes = i;
+	return i;
 }
 
 struct inode *
 disk_new(struct crashfs *c, int fd)
 {
-	struct inode *i = xcalloc(1, sizeof *i);
-
-	inode_attach(i, fd);
-	i->last = &i->first;
-	i->next = c->inodes;
-	c->inodes = i;
-	return i;
+	return disk_take_fd(c, fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 void

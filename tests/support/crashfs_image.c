@@ -365,10 +365,8 @@ take_one(struct crashfs *c, struct image_inode *i, const char *path)
 		ec_assert(fd >= 0);
 		write_file(i, fd);
 	}
-	ec_assert(fd >= 0);
 	i->path = xstrdup(path);
-	i->made = disk_new(c, fd);
-	close(fd);
+	i->made = disk_take_fd(c, fd);
 	i->made->bytes = xmalloc(i->size + 1);
 	if (i->size > 0) {
 		memcpy(i->made->bytes, i->bytes, i->size);
@@ -432,4 +430,56 @@ void
 disk_remove_tree(const char *path)
 {
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* By the names that are known, which is quicker than listing hundreds of
+ * directories; where others stand they are listed after all. */
+static void
+remove_known(struct crashfs_image *m, unsigned n, const char *path)
+{
+	struct image_inode *i = &m->i[n];
+
+	for (unsigned k = 0; k < i->n_names; k++) {
+		char below[4096];
+
+		snprintf(below, sizeof below, "%s/%s", path, i->names[k].text);
+		if (S_ISDIR(m->i[i->names[k].to].mode)) {
+			remove_known(m, i->names[k].to, below);
+		} else {
+			unlink(below);
+		}
+	}
+	if (rmdir(path) < 0) {
+		disk_remove_tree(path);
+	}
+}
+
+void
+disk_remove(struct crashfs *c)
+{
+	struct crashfs_image *m = crashfs_image_make(c, CRASHFS_KEEP,
+	    CRASHFS_KEEP, 0);
+
+	remove_known(m, (unsigned)m->nth, c->path);
+	crashfs_image_free(&m);
+	if (rmdir(c->base) < 0) {
+		disk_remove_tree(c->base);
+	}
+}
+
+unsigned
+crashfs_image_files(const struct crashfs_image *m, const char *dir)
+{
+	const struct image_inode *root = &m->i[m->nth];
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < root->n_names; k++) {
+		const struct image_inode *in = &m->i[root->names[k].to];
+
+		if (strlen(root->names[k].text) == strlen(dir) &&
+		    (dir[0] == '?' || strcmp(root->names[k].text, dir) == 0)) {
+			n += in->n_names;
+		}
+	}
+	return n;
 }

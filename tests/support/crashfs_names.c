@@ -142,8 +142,14 @@ disk_mkdir(struct crashfs *c, int dir, const char *path, mode_t mode)
 {
 	struct inode *in;
 	const char *last;
-	int up = disk_parent(c, dir, path, &in, &last), r, fd;
+	struct stat st;
+	int up, r, fd;
 
+	if (fstatat(dir, path, &st, 0) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	up = disk_parent(c, dir, path, &in, &last);
 	if (up < 0) {
 		return -1;
 	}

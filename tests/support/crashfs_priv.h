@@ -92,6 +92,8 @@ struct crashfs {
 uint64_t disk_random(struct crashfs *c);
 struct inode *disk_find(const struct crashfs *c, const struct stat *st);
 struct inode *disk_of(const struct crashfs *c, int fd);
+/* Keeps fd, or a duplicate of it. */
+struct inode *disk_take_fd(struct crashfs *c, int fd);
 struct inode *disk_new(struct crashfs *c, int fd);
 void disk_inode_free(struct inode *i);
 void disk_add_change(struct crashfs *c, struct inode *i, bool truncate,
@@ -117,5 +119,7 @@ int disk_mkdir(struct crashfs *c, int dir, const char *path, mode_t mode);
  * what is durable; all inodes before are freed. */
 void disk_take(struct crashfs *c, const struct crashfs_image *m);
 void disk_remove_tree(const char *path);
+/* The tree at c->path and what is around it. */
+void disk_remove(struct crashfs *c);
 
 #endif
