@@ -60,6 +60,7 @@ struct dir_job {
 	struct list_node found;
 	struct error err;
 	bool failed;
+	bool unread;		/* a .meta could not be read */
 };
 
 enum phase { PHASE_JOURNAL, PHASE_STORE, PHASE_DONE };
@@ -541,6 +542,7 @@ read_one(struct dir_job *d, msgid id)
 	buf_init(&text, META_MAX_BYTES);
 	if (store_read_meta(&d->s->store, id, &text, &err) < 0) {
 		log_error("replay: %s; left where it is", err.text);
+		d->unread = true;	/* the journal's word on it stays */
 		list_remove(&f->link);
 		scratch_fini(&f->scratch);
 		free(f);
@@ -777,6 +779,7 @@ dir_done(struct workq_job *job)
 		log_critical("replay: %s; its mail is not delivered until this "
 		    "is mended and ecelerity restarted", d->err.text);
 	}
+	s->replay->dirs_failed = s->replay->dirs_failed || d->unread;
 	while ((n = list_pop_front(&d->found)) != NULL) {
 		struct found *f = list_entry(n, struct found, link);
 
