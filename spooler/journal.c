@@ -170,6 +170,9 @@ batch_done(struct workq_job *job)
 	 * gatherer may be appended to meanwhile. */
 	if (b->ok) {
 		j->fresh = j->fresh && !b->head_first;
+		if (b->head_first) {
+			segments_discard(j, b->head.oldest);
+		}
 		b->seg->end_lsn = journal_lsn(b->seg->epoch,
 		    b->first + b->n - 1);
 		j->durable = b->seg->end_lsn;
@@ -399,6 +402,13 @@ journal_close(struct journal **jp)
 	for (unsigned i = 0; i < j->n_free; i++) {
 		close(j->freed[i]->fd);
 		free(j->freed[i]);
+	}
+	while (j->doomed != NULL) {
+		struct segment *s = j->doomed;
+
+		j->doomed = s->next;
+		close(s->fd);
+		free(s);
 	}
 	for (int i = 0; i < 2; i++) {
 		munmap(j->batches[i].bytes, j->map_bytes);

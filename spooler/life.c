@@ -305,13 +305,14 @@ static int
 open_spool(struct spooler *s, struct error *err_out)
 {
 	const struct config *c = worker_config(s->w);
-	struct journal_limits limits = {
-		.total_bytes = config_size(c, NULL, OPT_JOURNAL_SIZE) };
 	struct journal_hooks hooks = { .done = on_note, .batch_done = on_batch,
 		.room = on_room, .carry = on_carry, .arg = s };
 
 	slice_copy(s->base, sizeof s->base, config_string(c, NULL,
 	    OPT_SPOOLBASE));
+	if (s->limits.total_bytes == 0) {
+		s->limits.total_bytes = config_size(c, NULL, OPT_JOURNAL_SIZE);
+	}
 	if (check_base(s, err_out) < 0 || store_open(&s->store, s->fs, s->base,
 	    (mode_t)config_int(c, NULL, OPT_SPOOL_MODE), err_out) < 0) {
 		return -1;
@@ -326,7 +327,7 @@ open_spool(struct spooler *s, struct error *err_out)
 	    err_out) < 0) {
 		return -1;
 	}
-	s->journal = journal_open(s->loop, s->fs, s->journal_dir, &limits,
+	s->journal = journal_open(s->loop, s->fs, s->journal_dir, &s->limits,
 	    &hooks, err_out);
 	return s->journal == NULL ? -1 : 0;
 }
@@ -360,7 +361,9 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	*exit_code_out = 73;	/* EX_CANTCREAT */
 	s->w = w;
 	s->loop = worker_loop(w);
-	s->fs = &fs_real;
+	if (s->fs == NULL) {
+		s->fs = &fs_real;
+	}
 	s->started_us = now;
 	s->next_work = first_work(worker_stages(w));
 	list_init(&s->runnable);

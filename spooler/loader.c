@@ -94,8 +94,13 @@ read_store(struct load *l)
 		return false;
 	}
 	fd = store_open_data(st, l->id);
-	if (fd >= 0 && l->s->fs->stat_fd(fd, &info) == 0 &&
-	    (uint64_t)info.st_size == l->meta.size) {
+	if (fd >= 0 && l->s->fs->stat_fd(fd, &info) < 0) {
+		/* The disk's fault, not the file's: it is tried again. */
+		error_sys(&l->err, "cannot stat its data file");
+		close(fd);
+		return false;
+	}
+	if (fd >= 0 && (uint64_t)info.st_size == l->meta.size) {
 		l->bytes = xmalloc(l->meta.size);
 		n = fs_read_full(l->s->fs, fd, l->bytes, l->meta.size, 0);
 	} else if (fd >= 0) {

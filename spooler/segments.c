@@ -46,6 +46,23 @@ discard(struct journal *j, struct segment *s)
 	free(s);
 }
 
+void
+segments_discard(struct journal *j, uint32_t oldest)
+{
+	struct segment **at = &j->doomed;
+
+	while (*at != NULL) {
+		struct segment *s = *at;
+
+		if (s->epoch < oldest) {
+			*at = s->next;
+			discard(j, s);
+		} else {
+			at = &s->next;
+		}
+	}
+}
+
 static void make_ahead(struct journal *j);
 
 /* Segments that count against Journal_Size.  A failed one does not: another is
@@ -74,7 +91,8 @@ segments_reclaim(struct journal *j)
 		j->n_used--;
 		any = true;
 		if (s->failed) {
-			discard(j, s);
+			s->next = j->doomed;
+			j->doomed = s;
 			continue;
 		}
 		s->state = SEG_FREE;

@@ -33,6 +33,7 @@ struct segment {
 	uint64_t end_lsn;	/* last record's, 0 none */
 	uint64_t end;		/* where the next batch goes */
 	uint32_t next_index;
+	struct segment *next;	/* of the doomed */
 };
 
 struct entry {	/* a record in the batch being built */
@@ -80,6 +81,8 @@ struct journal {
 	uint64_t remake_us;	/* until the next try */
 	struct segment *used[MAX_SEGMENTS];	/* oldest first */
 	struct segment *freed[MAX_SEGMENTS];
+	struct segment *doomed;	/* failed and free; there until that is durable:
+				 * their done records end older messages */
 	unsigned n_used, n_free, n_making;
 	uint32_t next_number;
 	struct segment *current;
@@ -99,6 +102,8 @@ struct journal {
 
 /* Reuses what may be reused, asks for what must be carried, makes ahead. */
 void segments_reclaim(struct journal *j);
+/* That all below oldest are free is durable: failed ones among them go. */
+void segments_discard(struct journal *j, uint32_t oldest);
 /* Segments that can still be written: free ones and those to be made. */
 unsigned segments_to_come(const struct journal *j);
 /* The next one becomes current; false when none is free now. */

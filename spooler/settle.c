@@ -60,6 +60,7 @@ struct removal {
 	unsigned n;
 	msgid ids[REMOVE_BATCH];
 	uint32_t epochs[REMOVE_BATCH];
+	bool again[REMOVE_BATCH];	/* a try before failed */
 	struct error err;
 	bool ok;
 };
@@ -470,12 +471,9 @@ removal_run(struct workq_job *job)
 
 	r->ok = true;
 	for (unsigned i = 0; i < r->n && r->ok; i++) {
-		int n = store_remove(&r->s->store, r->ids[i], &r->err);
-
-		r->ok = n >= 0;
-		if (n > 0 || r->s->settle->unsure) {
-			dirs[msgid_dir(r->ids[i])] = true;
-		}
+		r->ok = (r->again[i] ? store_remove_again : store_remove)(
+		    &r->s->store, r->ids[i], &r->err) == 0;
+		dirs[msgid_dir(r->ids[i])] = true;
 	}
 	for (unsigned d = 0; d < 256 && r->ok; d++) {
 		r->ok = !dirs[d] || store_sync_dir(&r->s->store, d,
@@ -483,6 +481,9 @@ removal_run(struct workq_job *job)
 	}
 	r->s->settle->unsure |= !r->ok;
 }
+
+static void remove_one(struct spooler *s, msgid id, uint32_t done_epoch,
+	bool again);
 
 static void
 removal_done(struct workq_job *job)
@@ -499,7 +500,7 @@ removal_done(struct workq_job *job)
 	}
 	for (unsigned i = 0; i < r->n; i++) {
 		if (!r->ok) {
-			settle_remove(s, r->ids[i], r->epochs[i]);
+			remove_one(s, r->ids[i], r->epochs[i], true);
 		}
 		journal_unpin(s->journal, r->epochs[i], PIN_RECORD);
 	}
@@ -517,8 +518,8 @@ settle_flush(struct spooler *s)
 	}
 }
 
-void
-settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
+static void
+remove_one(struct spooler *s, msgid id, uint32_t done_epoch, bool again)
 {
 	struct removal *r = s->settle->removal;
 
@@ -530,6 +531,7 @@ settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
 	}
 	journal_pin(s->journal, done_epoch, PIN_RECORD);
 	r->ids[r->n] = id;
+	r->again[r->n] = again;
 	r->epochs[r->n++] = done_epoch;
 	s->settle->removing++;
 	if (r->n == REMOVE_BATCH) {
@@ -537,45 +539,10 @@ settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
 	}
 }
 
-struct sync_all {
-	struct workq_job job;
-	struct spooler *s;
-	struct error err;
-	bool ok;
-};
-
-static void
-sync_all_run(struct workq_job *job)
-{
-	struct sync_all *a = container_of(job, struct sync_all, job);
-
-	a->ok = true;
-	for (unsigned d = 0; d < 256 && a->ok; d++) {
-		a->ok = store_sync_dir(&a->s->store, d, &a->err) == 0;
-	}
-	a->s->settle->unsure |= !a->ok;
-}
-
-static void
-sync_all_done(struct workq_job *job)
-{
-	struct sync_all *a = container_of(job, struct sync_all, job);
-
-	if (!a->ok) {
-		log_error("%s", a->err.text);
-	}
-	free(a);
-}
-
 void
-settle_sync_all(struct spooler *s)
+settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
 {
-	struct sync_all *a = xcalloc(1, sizeof *a);
-
-	a->s = s;
-	a->job.run = sync_all_run;
-	a->job.done = sync_all_done;
-	workq_submit(s->settle->thread, &a->job);
+	remove_one(s, id, done_epoch, false);
 }
 
 size_t

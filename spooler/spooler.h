@@ -122,6 +122,7 @@ struct spooler {
 	struct id_source ids;
 	msgid own_ids[2];		/* taken ahead for the next bounce */
 	struct journal *journal;
+	struct journal_limits limits;	/* 0: as configured */
 	struct index index;
 	struct index held;		/* ids at deliverers since before our
 					 * start: queue is the deliverer, due

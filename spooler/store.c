@@ -164,6 +164,9 @@ store_write_meta(struct store *s, const struct meta *m, struct error *err_out)
 	}
 	text = buf_slice(&b);
 	meta_name(m->rcpt.id, name);
+	/* One whose sync, or its directory's, failed is not written again: the
+	 * name must be new, or it may never reach the disk. */
+	s->fs->unlink_at(s->dirs[msgid_dir(m->rcpt.id)], name);
 	r = write_file(s, msgid_dir(m->rcpt.id), name, &text, 1, err_out);
 	buf_fini(&b);
 	return r;
@@ -200,6 +203,30 @@ store_remove(struct store *s, msgid id, struct error *err_out)
 		return error_sys(err_out, "cannot remove spool file %s", name);
 	}
 	return n;
+}
+
+int
+store_remove_again(struct store *s, msgid id, struct error *err_out)
+{
+	char name[STORE_NAME + 8];
+	int dir = s->dirs[msgid_dir(id)];
+
+	for (int meta = 0; meta < 2; meta++) {
+		int fd;
+
+		if (meta) {
+			meta_name(id, name);
+		} else {
+			store_name(id, name);
+		}
+		fd = s->fs->open_at(dir, name, O_WRONLY | O_CREAT, s->mode);
+		if (fd < 0) {
+			return error_sys(err_out, "cannot remove spool file %s",
+			    name);
+		}
+		close(fd);
+	}
+	return store_remove(s, id, err_out);
 }
 
 int

@@ -49,6 +49,10 @@ int store_sync_dir(struct store *s, unsigned dir, struct error *err_out);
 /* Both files; missing ones are fine.  How many there were, -1 on error.  The
  * caller syncs the directory. */
 int store_remove(struct store *s, msgid id, struct error *err_out);
+/* The same after the directory's sync failed: what was removed before may still
+ * stand on the disk, and no later sync of the same removal would tell it. So
+ * the names are made anew, and go again. */
+int store_remove_again(struct store *s, msgid id, struct error *err_out);
 /* Appends the text of a .meta file; -1 with errno in err. */
 int store_read_meta(struct store *s, msgid id, struct buf *out,
 	struct error *err_out);

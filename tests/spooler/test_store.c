@@ -222,6 +222,60 @@ data_is(msgid id, const char *want)
 	return n == (ssize_t)strlen(want) && memcmp(got, want, (size_t)n) == 0;
 }
 
+static void
+power_lost(void)
+{
+	store_close(&st);
+	crashfs_crash_now(c, CRASHFS_DROP);
+	crashfs_reboot(c);
+	ck_assert_int_eq(store_open(&st, &crashfs_fs, crashfs_path(c), 0640,
+	    &err), 0);
+}
+
+static bool
+has_meta(msgid id)
+{
+	buf_clear(&text);
+	return store_read_meta(&st, id, &text, &err) == 0;
+}
+
+/* A sync of the directory that failed: what is tried again must not lean on
+ * what was there before. */
+START_TEST(directory_sync_fails)
+{
+	struct slice part = SLICE("body");
+	msgid id;
+	unsigned dir;
+
+	start();
+	id = m.rcpt.id;
+	dir = msgid_dir(id);
+	for (int i = 0; i < 2; i++) {
+		crashfs_fail(c, CRASHFS_BIT(CRASHFS_SYNC_DIR), i == 0, EIO,
+		    false);
+		ck_assert_int_eq(store_write_data(&st, id, &part, 1, &err), 0);
+		ck_assert_int_eq(store_write_meta(&st, &m, &err), 0);
+		ck_assert_int_eq(store_sync_dir(&st, dir, &err), i - 1);
+	}
+	power_lost();
+	ck_assert(data_is(id, "body"));
+	ck_assert(has_meta(id));
+	for (int i = 0; i < 2; i++) {
+		crashfs_fail(c, CRASHFS_BIT(CRASHFS_SYNC_DIR), i == 0, EIO,
+		    false);
+		ck_assert_int_eq((i == 0 ? store_remove : store_remove_again)(
+		    &st, id, &err), 0);
+		ck_assert_int_eq(store_sync_dir(&st, dir, &err), i - 1);
+	}
+	power_lost();
+	ck_assert(!data_is(id, "body"));
+	ck_assert(!has_meta(id));
+	crashfs_fail(c, CRASHFS_BIT(CRASHFS_OPEN), 1, ENOSPC, false);
+	ck_assert_int_lt(store_remove_again(&st, id, &err), 0);
+	stop();
+}
+END_TEST
+
 START_TEST(pair)
 {
 	struct slice parts[3] = { SLICE("one "), SLICE(""), SLICE("two\r\n") };
@@ -364,6 +418,7 @@ main(void)
 	tcase_add_loop_test(t, lines_changed, 0, (int)ARRAY_LEN(lines));
 	tcase_add_test(t, result_texts);
 	tcase_add_test(t, pair);
+	tcase_add_test(t, directory_sync_fails);
 	tcase_add_test(t, remove_in_order);
 	tcase_add_loop_test(t, settled_survives, 0, CRASHFS_LOSSES + 1);
 	tcase_add_test(t, quarantine);

@@ -21,7 +21,7 @@
  * kernel lives and has all that was written.
  *
  * One instance at a time: struct fs has no context.  Calls may come from any
- * thread.
+ * thread.  Trees are made in $CRASHFS_HOME, or else /dev/shm.
  */
 #ifndef EC_CRASHFS_H
 #define EC_CRASHFS_H
@@ -38,6 +38,8 @@ enum crashfs_loss {
 	CRASHFS_TORN_4096,	/* cut at a multiple of this many bytes */
 	CRASHFS_MIXED_512,	/* any blocks of this size, any names: the disk */
 	CRASHFS_MIXED_4096,	/* wrote in an order of its own */
+	CRASHFS_ONE_KEPT,	/* of all that was not synced, one change */
+	CRASHFS_ONE_LOST,	/* or all but one */
 	CRASHFS_LOSSES
 };
 
@@ -75,14 +77,38 @@ void crashfs_reboot(struct crashfs *c);
 void crashfs_restart(struct crashfs *c);
 
 /* The n-th call of these kinds from now fails with error; for_good: and each
- * after it.  n 0: none does. */
+ * after it.  n 0: none does.  With CRASHFS_SHORT a write takes only half of its
+ * bytes, and all others go well. */
+#define CRASHFS_SHORT (-1)
 void crashfs_fail(struct crashfs *c, unsigned calls, uint64_t n, int error,
 	bool for_good);
 
-/* A bad sector: reading any of these bytes of the file fails with EIO, until
- * the next reboot or restart; what is before them can be read. */
-void crashfs_bad_bytes(struct crashfs *c, const char *path, uint64_t at,
-	uint64_t bytes);
+/*
+ * All that the disk may hold if the power went now, without its going: what
+ * was not synced is lost in one way for bytes and another for names, as the
+ * seed has it.  An image borrows from the disk, and is good until that changes.
+ * Equal hashes: equal trees.
+ *
+ * crashfs_boot() makes a disk with that tree, to be destroyed as ever.  There
+ * is one disk at a time: a process forked from one that has a disk says
+ * crashfs_leave() first, which forgets that disk and leaves its tree alone.
+ */
+struct crashfs_image;
+
+struct crashfs_image *crashfs_image_make(struct crashfs *c,
+	enum crashfs_loss bytes, enum crashfs_loss names, uint64_t seed);
+uint64_t crashfs_image_hash(struct crashfs_image *m);
+/* Names in the directory of the root; "??": in all with a name so long. */
+unsigned crashfs_image_files(const struct crashfs_image *m, const char *dir);
+void crashfs_image_free(struct crashfs_image **m);
+struct crashfs *crashfs_boot(const struct crashfs_image *m, uint64_t seed);
+void crashfs_leave(struct crashfs **c);
+/* fn is called before each call that may change something takes effect (not
+ * after a crash); it may make images, and fork. */
+void crashfs_on_change(struct crashfs *c,
+	void (*fn)(void *arg, enum crashfs_call call), void *arg);
+/* Grows with each change and sync. */
+uint64_t crashfs_version(const struct crashfs *c);
 
 /* Calls of these kinds so far; crashfs_syncs: of files and directories. */
 uint64_t crashfs_count(const struct crashfs *c, unsigned calls);

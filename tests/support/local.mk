@@ -11,5 +11,6 @@ check_LIBRARIES += %D%/libpeer.a
 %C%_libpeer_a_CFLAGS = $(TEST_CFLAGS)
 # A disk that loses power, for whatever works on spooler/fs.h.
 check_LIBRARIES += %D%/libcrashfs.a
-%C%_libcrashfs_a_SOURCES = %D%/crashfs.c %D%/crashfs.h
+%C%_libcrashfs_a_SOURCES = %D%/crashfs.c %D%/crashfs.h %D%/crashfs_priv.h \
+	%D%/crashfs_disk.c %D%/crashfs_image.c %D%/crashfs_names.c
 %C%_libcrashfs_a_CFLAGS = $(TEST_CFLAGS)

@@ -13,7 +13,7 @@ table=
 CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-10}
 export CK_TIMEOUT_MULTIPLIER
 
-stages="tools gcc check sanitize fuzz format lint road errors preflight kill distcheck demo"
+stages="tools gcc check sanitize fuzz format lint road errors crash kill distcheck demo"
 
 skip() {
 	say "SKIP: $*"
@@ -115,9 +115,16 @@ stage_errors() {
 		"$logs/errors.log" make -C build check-errors
 }
 
-stage_preflight() {
-	json_stage "check-preflight: ec_check on real file systems" \
-		"$logs/preflight.log" make -C build check-preflight
+# The short form; STATES, FAILS and MUTANTS for more.
+stage_crash() {
+	mutants="tests/crash/no_commit_sync tests/crash/no_settle_dir_sync"
+	run_shown "check-crash, ${STATES:-400} states of a disk without power" \
+		"$logs/crash.log" make -C build -j"$jobs" check-crash \
+		"STATES=${STATES:-400}" "FAILS=${FAILS:-60}" \
+		"CRASH_CONTROLS=" "CRASH_MUTANTS=${MUTANTS:-$mutants}"
+	result=$?
+	tail -n 1 "$logs/crash.log"
+	return "$result"
 }
 
 stage_kill() {
