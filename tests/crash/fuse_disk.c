@@ -9,11 +9,12 @@
  * answered by one line of JSON:
  *
  *	stats		writes, flushes, unflushed
- *	cut MODE SEED	every request fails from here on; the disk then holds
- *			what was flushed and, of the rest, by MODE: none, all,
- *			prefix (the first so many), torn (a prefix whose last
- *			write ends inside), subset (each write or not),
- *			blocks (each block of each write or not)
+ *	cut MODE SEED N	at once (N is 0), or when N more writes have come, at
+ *			the latest after a moment, every request fails; the
+ *			disk then holds what was flushed and, of the rest, by
+ *			MODE: none, all, prefix (the first so many), torn (a
+ *			prefix whose last write ends inside), subset (each
+ *			write or not), blocks (each block of each or not)
  *	thaw		power is back
  *
  * The end of stdin ends the program and its mount, so that it never outlives
@@ -31,6 +32,7 @@
 
 #define BLOCK 4096u
 #define SECTOR 512u
+#define CUT_LATEST_NS 100000000
 
 struct logged {
 	uint64_t at;
@@ -40,6 +42,7 @@ struct logged {
 
 struct disk {
 	pthread_mutex_t lock;
+	pthread_cond_t now_frozen;
 	const char *mountpoint;
 	uint64_t size;
 	char *seen, *durable;
@@ -47,6 +50,7 @@ struct disk {
 	size_t n_log, cap_log;
 	uint64_t writes, flushes, kept, kept_bytes;
 	useconds_t flush_us;
+	unsigned long long cut_after;	/* writes until it freezes; 0 never */
 	bool frozen;
 };
 
@@ -120,7 +124,9 @@ choose(struct disk *d, const char *mode, uint64_t seed)
 	}
 	if (strcmp(mode, "all") == 0) {
 		first = d->n_log;
-	} else if (torn || strcmp(mode, "prefix") == 0) {
+	} else if (torn) {
+		first = d->n_log > 0 ? roll(&dice) % d->n_log : 0;
+	} else if (strcmp(mode, "prefix") == 0) {
 		first = roll(&dice) % (d->n_log + 1);
 	} else if (!subset && strcmp(mode, "blocks") != 0) {
 		return strcmp(mode, "none") == 0;
@@ -144,12 +150,29 @@ choose(struct disk *d, const char *mode, uint64_t seed)
 	return true;
 }
 
+/* Returns with the disk frozen. */
+static void
+freeze(struct disk *d, unsigned long long after)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_nsec += CUT_LATEST_NS;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	d->cut_after = after;
+	while (after > 0 && !d->frozen && pthread_cond_timedwait(
+	    &d->now_frozen, &d->lock, &end) != ETIMEDOUT) {
+	}
+	d->frozen = true;
+	d->cut_after = 0;
+}
+
 static void
 cut(struct disk *d, const char *mode, uint64_t seed)
 {
 	uint64_t bytes = 0;
 
-	d->frozen = true;
 	d->kept_bytes = 0;
 	for (size_t i = 0; i < d->n_log; i++) {
 		bytes += d->log[i].n;
@@ -172,10 +195,11 @@ static void
 command(struct disk *d, char *line)
 {
 	char mode[16];
-	unsigned long long seed;
+	unsigned long long seed, after;
 
 	pthread_mutex_lock(&d->lock);
-	if (sscanf(line, "cut %15s %llu", mode, &seed) == 2) {
+	if (sscanf(line, "cut %15s %llu %llu", mode, &seed, &after) == 3) {
+		freeze(d, after);
 		cut(d, mode, seed);
 	} else if (strcmp(line, "thaw\n") == 0) {
 		d->frozen = false;
@@ -266,6 +290,10 @@ log_write(struct disk *d, const char *p, size_t n, uint64_t at)
 	memcpy(d->log[d->n_log++].bytes, p, n);
 	memcpy(d->seen + at, p, n);
 	d->writes++;
+	if (d->cut_after > 0 && --d->cut_after == 0) {
+		d->frozen = true;
+		pthread_cond_signal(&d->now_frozen);
+	}
 }
 
 static int
@@ -337,7 +365,8 @@ image(uint64_t size)
 int
 main(int argc, char **argv)
 {
-	struct disk d = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct disk d = { .lock = PTHREAD_MUTEX_INITIALIZER,
+		.now_frozen = PTHREAD_COND_INITIALIZER };
 	char *args[] = { argv[0], NULL };
 	struct fuse_args fargs = FUSE_ARGS_INIT(1, args);
 	struct fuse *fuse;

@@ -28,6 +28,7 @@ DISK_BYTES = 256 << 20
 FLUSH_US = 2000         # of fuse_disk: as long as a fair SSD takes
 MKFS = ("mkfs.ext4", "-q", "-F", "-E",
         "nodiscard,lazy_itable_init=0,lazy_journal_init=0")
+MOST_WRITES = 24        # from the command to the cut
 MODES = ("none", "all", "prefix", "torn", "subset", "blocks")
 NAMES = ("ext4", "fuse", "fuse-plain")
 
@@ -188,8 +189,10 @@ class Fuse(Disk):
                          f" ({before}, {after})")
 
     def cut(self, dice, mode=None):
+        """Just after a write: a disk that has nothing to lose shows nothing."""
         mode = mode or dice.choice(MODES)
-        was = self.command(f"cut {mode} {dice.randrange(1 << 32)}")
+        after = dice.randrange(1, MOST_WRITES)
+        was = self.command(f"cut {mode} {dice.randrange(1 << 32)} {after}")
         return (f"{mode} of {was['unflushed']} writes,"
                 f" {was['kept_bytes']}/{was['bytes']} bytes kept")
 

@@ -108,30 +108,41 @@ def arrivals_of(path):
     return found
 
 
+def kinds_of(numbers, done, marks):
+    """What each arrival after the first is, if it is of the same copy."""
+    for first, second in zip(numbers, numbers[1:]):
+        cuts = marks.between(first, second)
+        if not cuts:
+            yield "illegal"
+        elif done is not None and done < marks.lines[cuts[-1]]:
+            yield "resurrected"
+        else:
+            yield "duplicates"
+
+
 def repeats(promised, arrived, log, marks):
     """Counts of arrivals too many, and what may not be, in words."""
-    sums = {"duplicates": 0, "stored_twice": 0, "resurrected": 0,
-            "illegal": 0}
+    sums = dict.fromkeys(("duplicates", "stored_twice", "resurrected",
+                          "illegal"), 0)
     shown = []
     for key, numbers in arrived.items():
         if len(numbers) < 2 or key not in promised:
             continue
         ids = log.copies(promised[key])
         done = log.all_done(ids)
-        excuses = max(0, len(ids) - 1)
-        sums["stored_twice"] += min(excuses, len(numbers) - 1)
-        for first, second in list(zip(numbers, numbers[1:]))[excuses:]:
-            cuts = marks.between(first, second)
-            kind = "duplicates"
-            if not cuts:
-                kind = "illegal"
-            elif done is not None and done < marks.lines[cuts[-1]]:
-                kind = "resurrected"
+        kinds = list(kinds_of(numbers, done, marks))
+        # Which arrival is of which copy is not known; a second copy comes
+        # without a cut in between, or after one.
+        for kind in ("illegal", "duplicates", "resurrected"):
+            while kind in kinds and kinds.count("stored_twice") < len(ids) - 1:
+                kinds[kinds.index(kind)] = "stored_twice"
+        for kind in kinds:
             sums[kind] += 1
-            if kind != "duplicates" and len(shown) < 10:
-                shown.append(f"{kind}: {key} arrived as number {first} and"
-                             f" {second}, cuts between: {list(cuts)}, D is"
-                             f" line {done} of mainlog")
+        bad = {"illegal", "resurrected"}.intersection(kinds)
+        if bad and len(shown) < 10:
+            shown.append(f"{' '.join(bad)}: {key} arrived as {numbers}, cuts"
+                         f" at {marks.arrivals}, {len(ids)} copies, last D is"
+                         f" line {done} of mainlog")
     return sums, shown
 
 
