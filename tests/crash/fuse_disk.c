@@ -17,8 +17,8 @@
  *			write or not), blocks (each block of each or not)
  *	thaw		power is back
  *
- * The end of stdin ends the program and its mount, so that it never outlives
- * who started it.  A sector (512 bytes) is never torn, and neither is the
+ * The end of stdin ends the program, so that it never outlives who started it;
+ * the dead mount is left to be unmounted.  A sector (512 bytes) is never torn, and neither is the
  * first block: a torn superblock is not what is tested here.
  */
 #define FUSE_USE_VERSION 31
@@ -26,6 +26,7 @@
 
 #include <fuse.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <time.h>
@@ -224,7 +225,6 @@ commands(void *arg)
 	while (fgets(line, sizeof line, stdin) != NULL) {
 		command(d, line);
 	}
-	umount2(d->mountpoint, MNT_DETACH);
 	_exit(0);
 }
 
@@ -386,9 +386,16 @@ main(int argc, char **argv)
 	if (fuse == NULL || fuse_mount(fuse, d.mountpoint) < 0) {
 		return 1;
 	}
+	/* The file system that will be mounted on this disk must not be in our
+	 * namespace: if we were killed last, our own end would wait for its
+	 * unmounting, and that for us. */
+	if (unshare(CLONE_NEWNS) < 0) {
+		perror("unshare");
+		umount2(d.mountpoint, MNT_DETACH);
+		return 1;
+	}
 	if (pthread_create(&thread, NULL, commands, &d) != 0) {
 		perror("pthread_create");
-		umount2(d.mountpoint, MNT_DETACH);
 		return 1;
 	}
 	printf("{\"ready\":%llu}\n", (unsigned long long)d.size);

@@ -207,12 +207,13 @@ class Fuse(Disk):
         """The mount replays the journal; nothing else is mended."""
 
     def close(self):
-        """Its stdin's end ends it, and its mount with it."""
+        """Its stdin's end ends it; then its mount can go."""
         super().close()
         self.proc.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.proc.wait(10)
         self.procs.end(self.proc)
+        run("umount", os.path.dirname(self.backing))
 
 
 class FusePlain(Fuse):
