@@ -13,7 +13,7 @@ table=
 CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-10}
 export CK_TIMEOUT_MULTIPLIER
 
-stages="tools gcc check sanitize fuzz format lint road errors crash kill distcheck demo"
+stages="tools gcc check sanitize fuzz format lint road errors kill power distcheck demo"
 
 skip() {
 	say "SKIP: $*"
@@ -132,6 +132,18 @@ stage_kill() {
 		"$logs/kill.log" make -C build check-kill "ROUNDS=${ROUNDS:-20}"
 	result=$?
 	tail -n 1 "$logs/kill.log"
+	return "$result"
+}
+
+stage_power() {
+	run "check-power, ${CUTS:-10} power cuts under load, and its controls" \
+		"$logs/power.log" make -C build check-power "CUTS=${CUTS:-10}"
+	result=$?
+	if [ "$result" = 0 ] && grep '^SKIP' "$logs/power.log"; then
+		return "$SKIPPED"
+	fi
+	[ "$result" = 0 ] || tail -n 40 "$logs/power.log"
+	tail -n 1 "$logs/power.log"
 	return "$result"
 }
 
