@@ -3,6 +3,7 @@
 #include "spooler/fs.h"
 
 #include <fcntl.h>
+#include <sys/utsname.h>
 
 static int
 real_open(int dir, const char *path, int flags, mode_t mode)
@@ -90,12 +91,24 @@ real_sync_dir(int fd)
 #define real_sync_dir fsync
 #endif
 
+#if EC_TEST_DROP_SYNC == SYNC_NO_STORE
+static int
+real_sync_fs(int fd)
+{
+	(void)fd;
+	return 0;
+}
+#else
+#define real_sync_fs syncfs
+#endif
+
 const struct fs fs_real = {
 	.open_at = real_open,
 	.pwrite_fd = real_pwrite,
 	.pread_fd = real_pread,
 	.sync_data = real_sync_data,
 	.sync_dir = real_sync_dir,
+	.sync_fs = real_sync_fs,
 	.rename_at = real_rename,
 	.link_at = real_link,
 	.unlink_at = real_unlink,
@@ -103,6 +116,18 @@ const struct fs fs_real = {
 	.truncate_fd = real_truncate,
 	.stat_fd = fstat,
 };
+
+bool
+fs_sync_fs_tells(void)
+{
+	unsigned major, minor;
+	struct utsname u;
+
+	/* (The build without directory syncs is to show what they are for.) */
+	return EC_TEST_DROP_SYNC != SYNC_NO_DIR && uname(&u) == 0 &&
+	    sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	    (major > 5 || (major == 5 && minor >= 8));
+}
 
 int
 fs_write_all(const struct fs *fs, int fd, const void *p, size_t n,

@@ -18,6 +18,7 @@ struct fs {
 	ssize_t (*pread_fd)(int fd, void *p, size_t n, uint64_t offset);
 	int (*sync_data)(int fd);	/* fdatasync */
 	int (*sync_dir)(int fd);	/* fsync of a directory */
+	int (*sync_fs)(int fd);		/* syncfs: all of the file system */
 	int (*rename_at)(int dir, const char *from, const char *to);
 	int (*link_at)(int from_dir, const char *from, int to_dir,
 		const char *to);
@@ -28,6 +29,8 @@ struct fs {
 };
 
 extern const struct fs fs_real;
+/* Does sync_fs tell of writes that failed?  Linux does since 5.8. */
+bool fs_sync_fs_tells(void);
 
 /* All n bytes or -1. */
 int fs_write_all(const struct fs *fs, int fd, const void *p, size_t n,

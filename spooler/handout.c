@@ -466,6 +466,7 @@ handout_withdraw(struct spooler *s, uint32_t slot)
 		queue_landed(&s->queues, slot);
 		break;
 	case MSG_NEW:
+	case MSG_FREE:
 	case MSG_STATES:
 		break;
 	}

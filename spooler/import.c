@@ -269,16 +269,13 @@ take(struct store *st, struct import_item *i, struct error *err_out)
 static bool
 sync_store(struct import_round *r)
 {
-	bool used[256] = { false }, ok = true;
+	struct store_dirty dirty = { { false } };
 
 	for (unsigned n = 0; n < r->n; n++) {
-		used[msgid_dir(r->items[n]->meta.rcpt.id)] |= r->items[n]->ok;
+		dirty.dirs[msgid_dir(r->items[n]->meta.rcpt.id)] |=
+		    r->items[n]->ok;
 	}
-	for (unsigned d = 0; d < 256; d++) {
-		ok = (!used[d] || store_sync_dir(&r->s->store, d, &r->err) ==
-		    0) && ok;
-	}
-	return ok;
+	return store_sync(&r->s->store, &dirty, &r->err) == 0;
 }
 
 /* Links of all, one sync of each directory; then all are taken, and synced. */
@@ -349,6 +346,9 @@ admit(struct spooler *s, const struct meta *f)
 		return;
 	}
 	m->queue = q->number;
+	/* No record tells of it: until a checkpoint does a start takes it for
+	 * mail because its id is young. */
+	checkpoint_note(s, m, journal_newest(s->journal));
 	held_place(s, slot);
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * index: every message the spool holds, one per recipient, in 56 bytes: what
- * is needed to know when it is due, where it belongs and what its newest
- * record is.  Everything else stands in its transaction (txn.h) while that is
- * in memory, else on disk.
+ * index: every message the spool holds, one per recipient, in 48 bytes: what
+ * is needed to know when it is due and where it belongs.  Everything else
+ * stands in its transaction (txn.h) while that is in memory, else on disk.
  *
  * A message is named by its slot number in the pool; slots are reused, so a
  * slot kept across turns is checked against the id.
+ *
+ * The table is 256 tables: one of them grows at a time, so that with ten
+ * million messages no turn of the loop takes long for it.
  */
 #ifndef EC_INDEX_H
 #define EC_INDEX_H
@@ -21,6 +23,7 @@ enum msg_state {
 	MSG_FLIGHT,	/* at a deliverer */
 	MSG_LOADING,	/* its envelope or body is being read from disk */
 	MSG_ENDING,	/* its outcome is on the way to the disk */
+	MSG_FREE,	/* no message: its slot is free */
 	MSG_STATES
 };
 
@@ -33,6 +36,7 @@ enum {	/* msg.flags */
 	MSG_END = 1u << 4,	/* it has come to its end: load it, then bounce */
 	MSG_FILES = 1u << 6,	/* not settled, but some of its files may be
 				 * there: they go when it does */
+	MSG_CHANGED = 1u << 7,	/* stands in the list for the next checkpoint */
 };
 
 struct msg {
@@ -42,27 +46,33 @@ struct msg {
 	uint32_t txn;		/* in memory, or 0 */
 	uint32_t rcpt_at;	/* its recipient in the txn's envelope */
 	uint32_t queue;
-	uint32_t prev, next;	/* in the active list or the wheel; 0 ends */
-	uint32_t due;		/* delayed: the wheel's tick */
-	uint32_t state_epoch;	/* segment of its newest retry or state record
-				 * (a PIN_STATE is held there), 0 if there is
-				 * none or the .meta says the same; GONE: of
-				 * its done record (a PIN_RECORD) */
-	uint16_t place;		/* delayed: the wheel's list + 1 */
+	uint32_t prev, next;	/* in the active list or the wheel; 0 ends;
+				 * prev of a wheel's first: WHEEL_HEAD | list */
+	uint32_t due;		/* delayed: the wheel's tick; GONE: the segment
+				 * of its done record, pinned */
 	uint16_t attempts;
 	uint8_t state;
 	uint8_t flags;
 };
-_Static_assert(sizeof(struct msg) <= 56, "a million of them stay in memory");
+_Static_assert(sizeof(struct msg) <= 48, "ten million of them stay in memory");
+
+#define INDEX_PARTS 256u
+
+struct index_part {
+	uint32_t *table;	/* open addressing, 0 = empty; NULL at first */
+	uint32_t cap;		/* power of two */
+	uint32_t used;
+};
 
 struct index {
 	struct pool msgs;
-	uint32_t *table;	/* open addressing, 0 = empty */
-	uint32_t cap;		/* power of two */
+	struct index_part part[INDEX_PARTS];
 };
 
 void index_init(struct index *x);
 void index_fini(struct index *x);
+/* Makes room for n messages at once, before they come. */
+void index_reserve(struct index *x, uint64_t n);
 /* A new message; 0 if the id is there already. */
 uint32_t index_add(struct index *x, msgid id);
 /* 0 if it is not there. */
@@ -73,6 +83,13 @@ static inline struct msg *
 index_at(const struct index *x, uint32_t slot)
 {
 	return pool_at(&x->msgs, slot);
+}
+
+/* For walks over the slots 1 .. msgs.fresh - 1: does a message stand here? */
+static inline bool
+index_is_live(const struct index *x, uint32_t slot)
+{
+	return index_at(x, slot)->state != MSG_FREE;
 }
 
 static inline uint32_t

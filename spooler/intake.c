@@ -196,6 +196,10 @@ on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 		ipc_bad(k, "STORE beyond its credit of %u", STORE_WINDOW);
 		return;
 	}
+	l.seq = wire_u64(&r);
+	l.resent = wire_u8(&r) != 0;
+	n = take_pieces(s, p, k->peer_index, &r, pieces, &size);
+	encoded = slice_make(r.p, wire_left(&r));
 	scratch_init(&scratch, 1 << 20);
 	if (!p->said_hello || r.bad || n < 0 ||
 	    encoded.len > ENVELOPE_MAX_BYTES ||
@@ -248,7 +252,7 @@ txn_in_journal(struct spooler *s, struct txn *x, uint32_t epoch,
 {
 	x->epoch = epoch;
 	x->body_at = payload_at + sizeof(uint32_t) + x->env_len;
-	journal_pin(s->journal, epoch, PIN_RECORD);
+	journal_pin(s->journal, epoch);
 }
 
 void
@@ -271,7 +275,7 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 		if (slot == 0) {
 			log_critical("message not queued: its id is taken; it "
 			    "stays in the journal");
-			journal_pin(s->journal, x->epoch, PIN_RECORD);
+			journal_pin(s->journal, x->epoch);
 			continue;
 		}
 		m = index_at(&s->index, slot);
@@ -355,7 +359,7 @@ intake_stored(struct spooler *s, const struct journal_note *n)
 	intake_admit(s, x, n->lsn);
 	spooler_score(s, SCORE_S_RECEIVED, x->refs);
 	if (x->refs == 0) {
-		journal_unpin(s->journal, x->epoch, PIN_RECORD);
+		journal_unpin(s->journal, x->epoch);
 		txn_put(&s->txns, x);
 		return;
 	}

@@ -9,8 +9,9 @@
  *
  * What pins a segment: whoever still needs a record in it calls journal_pin()
  * from the note's done; a segment is reused only when it is the oldest, has no
- * pins, and the logger has everything up to its end (journal_logged()).  That
- * it is free becomes durable with the head of the next segment opened.
+ * pins, the logger has everything up to its end (journal_logged()), and what
+ * it says of settled mail stands in a durable checkpoint (journal_covered()).
+ * That it is free becomes durable with the head of the next segment opened.
  *
  * A failed write or sync is never repeated on that file: the segment is
  * retired at the end of its last good batch, which the next segment's head
@@ -52,21 +53,15 @@ struct journal_hooks {
 	void (*batch_done)(void *arg, bool ok, uint64_t took_us);
 	/* A segment was freed or made: what found no room may try again. */
 	void (*room)(void *arg);
-	/* The oldest segment is held by nothing but state carried by pins of
-	 * this kind: append it anew. */
-	void (*carry)(void *arg, uint32_t epoch);
+	/* Segments get few, and the oldest could go if only a checkpoint
+	 * covered it.  Said again and again until it does. */
+	void (*cover)(void *arg);
 	void *arg;
 };
 
 struct journal_limits {
 	uint64_t total_bytes;	/* Journal_Size */
 	uint64_t segment_bytes;	/* 0: derived */
-};
-
-enum journal_pin {
-	PIN_RECORD,	/* the record itself is needed */
-	PIN_STATE,	/* could be appended anew to let the segment go */
-	PIN_KINDS
 };
 
 /* Opens dir (a directory of its own), reads the segments' heads, starts a new
@@ -102,8 +97,18 @@ uint64_t journal_payload_max(const struct journal *j);
 /* Nothing gathered, nothing being written. */
 bool journal_is_idle(const struct journal *j);
 
-void journal_pin(struct journal *j, uint32_t epoch, enum journal_pin kind);
-void journal_unpin(struct journal *j, uint32_t epoch, enum journal_pin kind);
+void journal_pin(struct journal *j, uint32_t epoch);
+void journal_unpin(struct journal *j, uint32_t epoch);
+/* It holds the newest word on settled mail: reused only when a checkpoint
+ * covers all of it.  Of one that was there at open replay says it. */
+void journal_needs_cover(struct journal *j, uint32_t epoch);
+/* The checkpoint of this generation is durable and has all up to lsn. */
+void journal_covered(struct journal *j, uint64_t lsn, uint32_t generation);
+/* Is a full segment held for want of a checkpoint (whatever else holds it)? */
+bool journal_is_uncovered(const struct journal *j);
+/* The newest generation that segments were given up for, as the newest head
+ * found at open says; 0 none.  An older checkpoint is of no use. */
+uint32_t journal_checkpoint(const struct journal *j);
 /* The logger has all lines up to this position on disk. */
 void journal_logged(struct journal *j, uint64_t lsn);
 
@@ -119,8 +124,12 @@ struct journal_old {
 };
 bool journal_old(const struct journal *j, unsigned n, struct journal_old *out);
 void journal_replayed(struct journal *j);
-/* The first index not used by an old segment (replay found it). */
-void journal_old_end(struct journal *j, uint32_t epoch, uint64_t end_lsn);
+/* Was a file put into quarantine at open? */
+bool journal_is_damaged(const struct journal *j);
+/* What replay found: the last position of an old segment, and whether it says
+ * anything of settled mail. */
+void journal_old_end(struct journal *j, uint32_t epoch, uint64_t end_lsn,
+	bool needs_cover);
 
 /* For readers in other threads: a descriptor of the segment, or -1 when it is
  * gone.  The caller pins it first. */

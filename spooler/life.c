@@ -84,6 +84,7 @@ on_batch(void *arg, bool ok, uint64_t took_us)
 	if (ok) {
 		spooler_score(s, SCORE_S_COMMITS, 1);
 		spooler_score(s, SCORE_S_COMMIT_US, took_us);
+		settle_commit_took(s, took_us);
 	}
 	outcome_retry_late(s);
 	intake_retry(s);
@@ -99,9 +100,9 @@ on_room(void *arg)
 }
 
 static void
-on_carry(void *arg, uint32_t epoch)
+on_cover(void *arg)
 {
-	settle_carry(arg, epoch);
+	checkpoint_want(arg);
 }
 
 static void
@@ -196,6 +197,7 @@ on_second(void *arg)
 	intake_second(s);
 	settle_tick(s);
 	settle_flush(s);
+	checkpoint_tick(s);
 	import_tick(s);
 	journal_poke(s->journal);
 	check_drained(s);
@@ -219,6 +221,7 @@ read_settings(struct spooler *s)
 	struct queue *q, *tmp;
 
 	s->set.settle_after_us = config_us(c, NULL, OPT_SETTLE_AFTER);
+	s->set.checkpoint_us = config_us(c, NULL, OPT_CHECKPOINT_INTERVAL);
 	s->set.arena_bytes = config_size(c, NULL, OPT_ARENA_SIZE);
 	s->set.hostname = config_string(c, NULL, OPT_HOSTNAME);
 	if (s->set.hostname.len == 0) {
@@ -306,7 +309,7 @@ open_spool(struct spooler *s, struct error *err_out)
 {
 	const struct config *c = worker_config(s->w);
 	struct journal_hooks hooks = { .done = on_note, .batch_done = on_batch,
-		.room = on_room, .carry = on_carry, .arg = s };
+		.room = on_room, .cover = on_cover, .arg = s };
 
 	slice_copy(s->base, sizeof s->base, config_string(c, NULL,
 	    OPT_SPOOLBASE));
@@ -390,6 +393,7 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 		return -1;
 	}
 	s->settle = settle_create(s);
+	s->checkpoint = checkpoint_create(s);
 	s->loader = loader_create(s);
 	import_recover(s);
 	s->import = import_create(s);

@@ -197,9 +197,9 @@ quarantine(struct spooler *s, struct load *l)
 	store_quarantine(&s->store, dir, name, l->err.text);
 	memcpy(name + MSGID_TEXT_LEN - 3, ".meta", 6);
 	store_quarantine(&s->store, dir, name, l->err.text);
-	if (m->state_epoch != 0) {
-		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
-	}
+	/* No record says that it went: the newest segment's reuse is to wait
+	 * for a checkpoint that does. */
+	checkpoint_note(s, m, journal_newest(s->journal));
 	handout_withdraw(s, l->msg);
 	index_remove(&s->index, l->msg);
 }
@@ -215,7 +215,7 @@ load_done(struct workq_job *job)
 	s->loader->n--;
 	if (x != NULL) {
 		x->loading = false;
-		journal_unpin(s->journal, l->epoch, PIN_RECORD);
+		journal_unpin(s->journal, l->epoch);
 	} else {
 		index_at(&s->index, l->msg)->flags &= (uint8_t)~MSG_FETCH;
 	}
@@ -282,7 +282,7 @@ loader_start(struct spooler *s, struct txn *x, uint32_t msg)
 		l->at = x->body_at - l->body_from;
 		l->body_bytes = x->size;
 		l->record_bytes = l->body_from + x->size;
-		journal_pin(s->journal, x->epoch, PIN_RECORD);
+		journal_pin(s->journal, x->epoch);
 		x->loading = true;
 	} else {
 		m->flags |= MSG_FETCH;

@@ -5,7 +5,11 @@ spooler_libspooler_a_SOURCES += spooler/dsn.c spooler/dsn.h
 spooler_libspooler_a_SOURCES += spooler/dsn_field.c spooler/dsn_field.h
 spooler_libspooler_a_SOURCES += spooler/fs.c spooler/fs.h
 spooler_libspooler_a_SOURCES += spooler/journal.c spooler/journal.h
-spooler_libspooler_a_SOURCES += spooler/segments.c spooler/segments.h
+spooler_libspooler_a_SOURCES += spooler/segments.c spooler/segments.h \
+	spooler/segments_open.c
+spooler_libspooler_a_SOURCES += spooler/segment_image.c \
+	spooler/segment_image.h
+spooler_libspooler_a_SOURCES += spooler/replay_scan.c spooler/replay_scan.h
 spooler_libspooler_a_SOURCES += spooler/import.c
 spooler_libspooler_a_SOURCES += spooler/index.c spooler/index.h
 spooler_libspooler_a_SOURCES += spooler/lease.c spooler/lease.h
@@ -20,6 +24,7 @@ spooler_libspooler_a_SOURCES += spooler/held.c spooler/outcome_write.c \
 	spooler/outcome.h
 spooler_libspooler_a_SOURCES += spooler/outcome.c spooler/loader.c
 spooler_libspooler_a_SOURCES += spooler/settle.c spooler/logfeed.c
+spooler_libspooler_a_SOURCES += spooler/checkpoint.c spooler/checkpoint_load.c
 spooler_libspooler_a_SOURCES += spooler/replay.c spooler/replay.h \
 	spooler/replay_store.c spooler/ask.c
 spooler_libspooler_a_SOURCES += spooler/life.c spooler/life.h

@@ -232,7 +232,7 @@ read_done(struct workq_job *job)
 	struct logfeed *f = s->log;
 
 	f->reading = false;
-	journal_unpin(s->journal, r->epoch, PIN_RECORD);
+	journal_unpin(s->journal, r->epoch);
 	if (r->unreadable > 0) {
 		log_critical("%llu bytes of the journal (epoch %u) cannot be "
 		    "read: the log has no lines of them",
@@ -306,7 +306,7 @@ read_more(struct logfeed *f)
 		return;
 	}
 	r->size = (uint64_t)st.st_size;
-	journal_pin(s->journal, f->epoch, PIN_RECORD);
+	journal_pin(s->journal, f->epoch);
 	f->reading = true;
 	workq_submit(f->reader, &r->job);
 }

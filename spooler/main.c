@@ -13,6 +13,7 @@ main(int argc, char **argv)
 	static const int calls[] = {
 		SCMP_SYS(openat), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
 		SCMP_SYS(fdatasync), SCMP_SYS(fsync), SCMP_SYS(ftruncate),
+		SCMP_SYS(syncfs), SCMP_SYS(uname),
 		SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(linkat),
 		SCMP_SYS(unlinkat), SCMP_SYS(mkdirat), SCMP_SYS(getdents64),
 		SCMP_SYS(memfd_create), SCMP_SYS(ioprio_set),

@@ -460,9 +460,8 @@ outcome_forget(struct spooler *s, uint32_t slot, uint32_t done_epoch)
 
 	queue_landed(&s->queues, slot);
 	replay_note_end(s, id, done_epoch);
-	if (m->state_epoch != 0) {
-		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
-		m->state_epoch = 0;
+	if ((m->flags & MSG_SETTLED) != 0) {
+		checkpoint_note(s, m, done_epoch);
 	}
 	if (((m->flags & (MSG_SETTLED | MSG_FILES)) != 0 ||
 	    replay_may_find(s, x)) && (m->flags & MSG_SETTLING) == 0) {
@@ -470,7 +469,7 @@ outcome_forget(struct spooler *s, uint32_t slot, uint32_t done_epoch)
 	}
 	if (x != NULL) {
 		if ((m->flags & MSG_SETTLED) == 0 && --x->unsettled == 0) {
-			journal_unpin(s->journal, x->epoch, PIN_RECORD);
+			journal_unpin(s->journal, x->epoch);
 			x->epoch = 0;
 		}
 		x->refs--;
@@ -480,8 +479,8 @@ outcome_forget(struct spooler *s, uint32_t slot, uint32_t done_epoch)
 	if ((m->flags & MSG_SETTLING) != 0) {
 		/* The settler ends it: its files must go first. */
 		m->flags |= MSG_GONE;
-		m->state_epoch = done_epoch;
-		journal_pin(s->journal, done_epoch, PIN_RECORD);
+		m->due = done_epoch;
+		journal_pin(s->journal, done_epoch);
 		return;
 	}
 	index_remove(&s->index, slot);
@@ -498,7 +497,9 @@ retry_durable(struct spooler *s, const struct journal_note *n)
 	m->attempts = (uint16_t)EC_MIN(m->attempts + 1u, UINT16_MAX);
 	m->next_us = e.next_us;
 	m->flags &= (uint8_t)~MSG_DOUBT;
-	settle_state_at(s, m, n->epoch);
+	if ((m->flags & MSG_SETTLED) != 0) {
+		checkpoint_note(s, m, n->epoch);
+	}
 	queue_landed(&s->queues, n->a);
 	queue_delay(&s->queues, n->a, spooler_now(s),
 	    e.next_us > now ? e.next_us - now : 0);

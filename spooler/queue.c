@@ -219,8 +219,7 @@ wheel_add(struct queues *qs, uint32_t msg, uint64_t due)
 	uint32_t at = wheel_place(qs, due);
 
 	m->due = (uint32_t)due;
-	m->place = (uint16_t)(at + 1);
-	m->prev = 0;
+	m->prev = WHEEL_HEAD | at;
 	m->next = qs->wheel[at];
 	if (m->next != 0) {
 		index_at(qs->index, m->next)->prev = msg;
@@ -233,16 +232,15 @@ wheel_del(struct queues *qs, uint32_t msg)
 {
 	struct msg *m = index_at(qs->index, msg);
 
-	if (m->prev != 0) {
-		index_at(qs->index, m->prev)->next = m->next;
+	if ((m->prev & WHEEL_HEAD) != 0) {
+		qs->wheel[m->prev & ~WHEEL_HEAD] = m->next;
 	} else {
-		qs->wheel[m->place - 1] = m->next;
+		index_at(qs->index, m->prev)->next = m->next;
 	}
 	if (m->next != 0) {
 		index_at(qs->index, m->next)->prev = m->prev;
 	}
 	m->prev = m->next = 0;
-	m->place = 0;
 }
 
 void

@@ -36,6 +36,7 @@ struct queue {
 	uint16_t known;			/* bit per deliverer that was ever told
 					 * what this number means */
 	uint32_t told_active;		/* active as of the last telling */
+	uint32_t in_checkpoint;		/* the file that defines it, 0 none */
 	uint16_t credit[BUDGET_DELIVERERS];
 	uint16_t out[BUDGET_DELIVERERS];	/* transactions there */
 	UT_hash_handle hh;
@@ -47,6 +48,7 @@ struct queue {
 #define WHEEL_BITS 8u
 #define WHEEL_SLOTS (1u << WHEEL_BITS)
 #define WHEEL_LEVELS 4u		/* 25 s, 1.8 h, 19 days, 13 years */
+#define WHEEL_HEAD 0x80000000u	/* in msg.prev: the first of this list */
 
 struct queues {
 	struct queue *by_key;

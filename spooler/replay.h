@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay: what replay.c (the journal's records) and replay_store.c (the
- * directories) share; nobody else includes this.  All of it belongs to the
+ * replay: what checkpoint_load.c (the checkpoint), replay.c (the journal's
+ * records) and replay_store.c (the directories) share; nobody else includes this.  All of it belongs to the
  * loop's thread, but what a job holds while it runs.
  */
 #ifndef EC_REPLAY_H
@@ -15,13 +15,22 @@ struct segment_job {
 	struct spooler *s;
 	struct replay_scan read;
 	struct journal_scan scan;	/* for the loop's thread */
+	bool of_settled;		/* it says something of settled mail */
 };
 
-enum phase { PHASE_JOURNAL, PHASE_STORE, PHASE_DONE };
+enum phase {
+	PHASE_CHECKPOINT, PHASE_JOURNAL, PHASE_ENTER, PHASE_STORE, PHASE_DONE
+};
 
 struct replay {
 	struct workq *reader;
 	enum phase phase;
+	uint64_t lsn;			/* of the checkpoint, 0 none */
+	uint32_t born_s;		/* when its last file was made */
+	uint64_t loaded, to_load;	/* messages of it */
+	bool damage;			/* of the journal or the checkpoint:
+					 * files that nobody knows are mail */
+	uint32_t entered, n_enter;	/* slots */
 	unsigned segment, n_segments;
 	uint32_t first_epoch;		/* of our own segments */
 	unsigned dirs_done, dirs_asked;
@@ -43,6 +52,15 @@ struct replay {
 	uint64_t records, messages, settled_found, leftovers;
 };
 
+/* 1: ends with replay_journal_start(). */
+void replay_checkpoint_start(struct spooler *s);
+/* 2 and 3: end with replay_store_start(). */
+void replay_journal_start(struct spooler *s);
+/* The journal says at lsn that it is settled. */
+void replay_settled(struct spooler *s, const struct checkpoint_item *i,
+	uint32_t queue, uint64_t lsn);
+/* Said once: a settled message finds no queue number. */
+void replay_no_queue(void);
 /* A replayed message leaves: it stands in no queue yet. */
 void replay_drop(struct spooler *s, uint32_t msg);
 /* The journal is read: the 256 directories are next, and then the end. */

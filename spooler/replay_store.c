@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Replay's second part: the hashed store.  Two reader threads go through the
- * 256 directories; the loop's thread decides about each file they found.
+ * Replay's last part: the hashed store.  Two threads list the 256 directories;
+ * the loop's thread holds each name against what it knows:
+ *
+ *	ended in the journal	its files go
+ *	lives in the journal	they are half a settle: MSG_FILES
+ *	settled			fine
+ *	not known		quarantine; but after damage, without a
+ *				checkpoint, or if its id is hardly older than
+ *				that, a second job reads its .meta: mail
  */
 #include "spooler/replay.h"
 
@@ -11,29 +18,35 @@
 
 #define SWEEP_PER_TURN 2000u
 #define LOOK_DONE 1u		/* in replay.looked */
+#define YOUNG_S 3600u
 
-enum found_kind {
-	FOUND_META,
-	FOUND_BAD_META,
-	FOUND_DATA,		/* without a .meta beside it */
+enum { HAS_META = 1, HAS_DATA = 2 };
+
+struct name {
+	msgid id;
+	uint8_t has;
 };
 
-struct found {			/* in a directory */
-	struct list_node link;
-	enum found_kind kind;
-	const char *why;	/* it is bad */
+struct found {			/* a .meta that was read */
+	enum meta_result result;
 	struct scratch scratch;
 	struct meta meta;
 };
+
+#define READ_AT_ONCE 64u
 
 struct dir_job {
 	struct workq_job job;
 	struct spooler *s;
 	unsigned dir;
-	msgid only;		/* just this one's .meta, MSGID_NONE: all */
-	struct list_node found;
+	struct name *names;
+	size_t n, cap;
+	size_t at;		/* the next one to be read */
+	unsigned n_read;
+	bool unread[READ_AT_ONCE];
+	struct found read[READ_AT_ONCE];
 	struct error err;
-	bool failed;
+	bool failed;		/* of this directory not all is known */
 };
 
 static void next_dirs(struct spooler *s);
@@ -64,105 +77,51 @@ is_data(const char *name, unsigned dir, msgid *id)
 	return msgid_parse(slice_of(text), id) && msgid_dir(*id) == dir;
 }
 
-static struct found *
-found_add(struct dir_job *d, enum found_kind kind, msgid id)
-{
-	struct found *f = xcalloc(1, sizeof *f);
-
-	scratch_init(&f->scratch, META_MAX_BYTES);
-	f->kind = kind;
-	f->meta.rcpt.id = id;
-	list_push_back(&d->found, &f->link);
-	return f;
-}
-
 static void
-read_one(struct dir_job *d, msgid id)
+name_add(struct dir_job *d, msgid id, unsigned has)
 {
-	struct found *f = found_add(d, FOUND_META, id);
-	struct error err = { 0 };
-	enum meta_result r;
-	struct buf text;
-
-	buf_init(&text, META_MAX_BYTES);
-	if (store_read_meta(&d->s->store, id, &text, &err) < 0) {
-		/* Not there: its message ended while the directory was read. */
-		if (errno != ENOENT) {
-			log_error("replay: %s; left where it is", err.text);
-		}
-		list_remove(&f->link);
-		scratch_fini(&f->scratch);
-		free(f);
-	} else {
-		r = meta_read(buf_slice(&text), &f->scratch, &f->meta);
-		if (r == META_OK && f->meta.rcpt.id != id) {
-			r = META_BAD_FIELD;
-		}
-		if (r != META_OK) {
-			/* If its id lives in the journal this is half a
-			 * settle; the loop's thread decides. */
-			f->kind = FOUND_BAD_META;
-			f->why = meta_result_text(r);
-			f->meta.rcpt.id = id;
-		}
+	if (d->n == d->cap) {
+		d->cap = d->cap * 2 + 64;
+		d->names = xrealloc(d->names, d->cap * sizeof *d->names);
 	}
-	buf_fini(&text);
-}
-
-struct ids {
-	msgid *id;
-	size_t n, cap;
-};
-
-static void
-ids_add(struct ids *l, msgid id)
-{
-	if (l->n == l->cap) {
-		l->cap = l->cap * 2 + 64;
-		l->id = xrealloc(l->id, l->cap * sizeof *l->id);
-	}
-	l->id[l->n++] = id;
+	d->names[d->n++] = (struct name){ id, (uint8_t)has };
 }
 
 static int
 by_id(const void *a, const void *b)
 {
-	const msgid *x = a, *y = b;
+	const struct name *x = a, *y = b;
 
-	return *x < *y ? -1 : *x > *y;
+	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Data files without a .meta: of a settle or a removal cut short, or damage. */
+/* One name per message. */
 static void
-find_lone_data(struct dir_job *d, struct ids *data, struct ids *metas)
+merge(struct dir_job *d)
 {
-	size_t at = 0;
+	size_t n = 0;
 
-	if (data->n == 0) {
+	if (d->n == 0) {
 		return;
 	}
-	qsort(data->id, data->n, sizeof *data->id, by_id);
-	if (metas->n > 0) {
-		qsort(metas->id, metas->n, sizeof *metas->id, by_id);
-	}
-	for (size_t i = 0; i < data->n; i++) {
-		while (at < metas->n && metas->id[at] < data->id[i]) {
-			at++;
-		}
-		if (at == metas->n || metas->id[at] != data->id[i]) {
-			found_add(d, FOUND_DATA, data->id[i]);
+	qsort(d->names, d->n, sizeof *d->names, by_id);
+	for (size_t i = 1; i < d->n; i++) {
+		if (d->names[i].id == d->names[n].id) {
+			d->names[n].has |= d->names[i].has;
+		} else {
+			d->names[++n] = d->names[i];
 		}
 	}
+	d->n = n + 1;
 }
 
 static void
-dir_run(struct workq_job *job)
+list_run(struct workq_job *job)
 {
 	struct dir_job *d = container_of(job, struct dir_job, job);
 	int fd = d->s->fs->open_at(d->s->store.dirs[d->dir], ".",
 	    O_RDONLY | O_DIRECTORY, 0);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct ids data = { NULL, 0, 0 }, metas = { NULL, 0, 0 };
 	struct dirent *e;
 
 	if (dir == NULL) {
@@ -170,111 +129,153 @@ dir_run(struct workq_job *job)
 		error_sys(&d->err, "cannot list spool directory %02X", d->dir);
 		return;
 	}
+	errno = 0;
 	while ((e = readdir(dir)) != NULL) {
 		msgid id;
 
 		if (is_meta(e->d_name, d->dir, &id)) {
-			ids_add(&metas, id);
-			read_one(d, id);
+			name_add(d, id, HAS_META);
 		} else if (is_data(e->d_name, d->dir, &id)) {
-			ids_add(&data, id);
+			name_add(d, id, HAS_DATA);
 		}
+		errno = 0;
+	}
+	if (errno != 0) {
+		d->failed = true;
+		error_sys(&d->err, "cannot list spool directory %02X whole",
+		    d->dir);
 	}
 	closedir(dir);
-	find_lone_data(d, &data, &metas);
-	free(data.id);
-	free(metas.id);
+	merge(d);
 }
 
 static void
-to_quarantine(struct spooler *s, const struct found *f)
+to_quarantine(struct spooler *s, msgid id, unsigned has, const char *why)
 {
 	char name[STORE_NAME + 8];
-	msgid id = f->meta.rcpt.id;
-	int fd = f->kind == FOUND_DATA ? 0 : store_open_data(&s->store, id);
 
 	store_name(id, name);
-	if (fd >= 0) {
-		store_quarantine(&s->store, msgid_dir(id), name,
-		    f->kind == FOUND_DATA ? "a data file without .meta" :
-		    "its .meta is damaged");
+	if ((has & HAS_DATA) != 0) {
+		store_quarantine(&s->store, msgid_dir(id), name, why);
 	}
-	if (fd > 0) {
-		close(fd);
-	}
-	if (f->kind == FOUND_BAD_META) {
+	if ((has & HAS_META) != 0) {
 		memcpy(name + MSGID_TEXT_LEN - 3, ".meta", 6);
-		store_quarantine(&s->store, msgid_dir(id), name, f->why);
+		store_quarantine(&s->store, msgid_dir(id), name, why);
 	}
 }
 
-/* What the journal knows newer than the .meta stays pinned there. */
-static void
-forget_same_state(struct spooler *s, struct msg *m, const struct meta *f)
-{
-	if (m->state_epoch != 0 && m->attempts == f->attempts &&
-	    m->next_us == f->next_us &&
-	    ((m->flags & MSG_DOUBT) != 0) == f->doubt) {
-		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
-		m->state_epoch = 0;
-	}
-}
-
-/* One file found: mail, or left over. */
-static void
-take_found(struct spooler *s, struct found *f)
+/* True when it must be read to know. */
+static bool
+judge(struct spooler *s, const struct name *n)
 {
 	struct replay *p = s->replay;
-	msgid id = f->meta.rcpt.id;
-	uint32_t ended = index_find(&p->ended, id);
-	uint32_t slot = index_find(&s->index, id);
-	struct queue *q;
-	struct msg *m;
+	uint32_t ended = index_find(&p->ended, n->id);
+	uint32_t slot = index_find(&s->index, n->id);
 
 	if (ended != 0) {
-		uint32_t epoch = index_at(&p->ended, ended)->state_epoch;
+		uint32_t epoch = index_at(&p->ended, ended)->due;
 
 		/* A segment goes only after the files that it ended: those
 		 * were listed before they went. */
 		if (journal_has(s->journal, epoch)) {
 			p->leftovers++;
-			settle_remove(s, id, epoch);
+			settle_remove(s, n->id, epoch);
 		}
+		return false;
+	}
+	if (slot != 0 && (index_at(&s->index, slot)->queue != 0 ||
+	    index_at(&s->index, slot)->txn != 0)) {
+		struct msg *m = index_at(&s->index, slot);
+
+		if ((m->flags & MSG_SETTLED) == 0) {
+			m->flags |= MSG_FILES;	/* it lives in the journal */
+		}
+		return false;
+	}
+	if (n->has == HAS_DATA) {
+		to_quarantine(s, n->id, n->has, "a data file without .meta");
+		return false;
+	}
+	if (!p->damage && slot == 0 && (uint64_t)msgid_seconds(n->id) +
+	    YOUNG_S < p->born_s) {
+		to_quarantine(s, n->id, n->has, "neither the checkpoint nor "
+		    "the journal knows it");
+		return false;
+	}
+	return true;
+}
+
+/* .meta files of what is not known, some at a time. */
+static void
+read_run(struct workq_job *job)
+{
+	struct dir_job *d = container_of(job, struct dir_job, job);
+
+	for (d->n_read = 0; d->n_read < READ_AT_ONCE &&
+	    d->at + d->n_read < d->n; d->n_read++) {
+		msgid id = d->names[d->at + d->n_read].id;
+		struct found *f = &d->read[d->n_read];
+		struct error err = { 0 };
+		struct buf text;
+
+		buf_init(&text, META_MAX_BYTES);
+		d->unread[d->n_read] = store_read_meta(&d->s->store, id, &text,
+		    &err) < 0;
+		scratch_init(&f->scratch, META_MAX_BYTES);
+		if (d->unread[d->n_read] && errno != ENOENT) {
+			/* (Its message may have ended since.) */
+			log_error("replay: %s; left where it is", err.text);
+			d->failed = true;
+		} else if (!d->unread[d->n_read]) {
+			f->result = meta_read(buf_slice(&text), &f->scratch,
+			    &f->meta);
+			if (f->result == META_OK && f->meta.rcpt.id != id) {
+				f->result = META_BAD_FIELD;
+			}
+		}
+		buf_fini(&text);
+	}
+}
+
+static void
+take_found(struct spooler *s, const struct name *n, const struct found *f)
+{
+	uint32_t slot = index_find(&s->index, n->id);
+	struct queue *q;
+	struct msg *m;
+
+	if (f->result != META_OK) {
+		to_quarantine(s, n->id, n->has, meta_result_text(f->result));
 		return;
 	}
-	m = slot == 0 ? NULL : index_at(&s->index, slot);
-	if (m != NULL && (m->queue != 0 || m->txn != 0)) {
-		m->flags |= MSG_FILES;	/* it lives in the journal */
-		return;
-	}
-	if (f->kind != FOUND_META) {
-		to_quarantine(s, f);
+	q = spooler_queue(s, f->meta.env.group, f->meta.env.binding,
+	    spooler_domain(f->meta.rcpt.addr));
+	if (q == NULL) {
+		replay_no_queue();
 		return;
 	}
 	if (slot == 0) {
-		slot = index_add(&s->index, id);
+		slot = index_add(&s->index, n->id);
 		m = index_at(&s->index, slot);
 		m->attempts = f->meta.attempts;
 		m->next_us = f->meta.next_us;
 		m->flags = f->meta.doubt ? MSG_DOUBT : 0;
 	}
-	forget_same_state(s, m, &f->meta);
+	m = index_at(&s->index, slot);
 	m->flags |= MSG_SETTLED;
 	m->received_s = (uint32_t)(f->meta.env.received_us / 1000000u);
-	q = spooler_queue(s, f->meta.env.group, f->meta.env.binding,
-	    spooler_domain(f->meta.rcpt.addr));
-	if (q == NULL) {
-		log_critical("too many queues: a message waits in the spool "
-		    "for the next start");
-		if (m->state_epoch != 0) {
-			journal_unpin(s->journal, m->state_epoch, PIN_STATE);
-		}
-		index_remove(&s->index, slot);
-		return;
-	}
 	m->queue = q->number;
-	p->settled_found++;
+	s->replay->settled_found++;
 	held_place(s, slot);
+}
+
+void
+replay_no_queue(void)
+{
+	static struct log_rate rate;
+
+	log_limited(&rate, EC_CRITICAL, "too many queues: messages wait in the "
+	    "spool for the next start");
 }
 
 /* States whose message has neither record nor files: it ended long ago. */
@@ -286,8 +287,8 @@ drop_lost_states(struct spooler *s)
 	for (uint32_t slot = 1; slot < fresh; slot++) {
 		struct msg *m = index_at(&s->index, slot);
 
-		if (m->id != MSGID_NONE && m->queue == 0 && m->txn == 0 &&
-		    index_find(&s->index, m->id) == slot) {
+		if (index_is_live(&s->index, slot) && m->queue == 0 &&
+		    m->txn == 0) {
 			replay_drop(s, slot);
 			n++;
 		}
@@ -307,6 +308,9 @@ finish(struct spooler *s)
 		drop_lost_states(s);
 	}
 	p->phase = PHASE_DONE;
+	if (p->damage) {
+		checkpoint_want(s);	/* there is none of use */
+	}
 	p->done_us = spooler_now(s);
 	log_notice("replay: %llu records, %llu messages found in the journal, "
 	    "%llu in the store, %llu leftovers removed; %u queued; %llu ms",
@@ -319,43 +323,80 @@ finish(struct spooler *s)
 	 * what was unanswered: see replay_has_batch and main's second(). */
 }
 
+/* Those that were read are mail, unless something became known meanwhile. */
 static void
-take_all(struct spooler *s, struct dir_job *d)
+take_read(struct dir_job *d)
 {
-	struct list_node *n;
+	for (unsigned i = 0; i < d->n_read; i++) {
+		const struct name *n = &d->names[d->at + i];
 
-	while ((n = list_pop_front(&d->found)) != NULL) {
-		struct found *f = list_entry(n, struct found, link);
-
-		take_found(s, f);
-		scratch_fini(&f->scratch);
-		free(f);
+		if (!d->unread[i] && judge(d->s, n)) {
+			take_found(d->s, n, &d->read[i]);
+		}
+		scratch_fini(&d->read[i].scratch);
 	}
-	free(d);
+}
+
+/* The index is not whole: what is missing must not be taken for gone. */
+static void
+note_failure(struct dir_job *d)
+{
+	if (d->failed) {
+		d->s->replay->dirs_failed = true;
+		d->s->incomplete = true;
+	}
 }
 
 static void
-dir_done(struct workq_job *job)
+dir_free(struct dir_job *d)
 {
-	struct dir_job *d = container_of(job, struct dir_job, job);
 	struct spooler *s = d->s;
 
-	if (d->failed) {
-		s->replay->dirs_failed = true;
-		log_critical("replay: %s; its mail is not delivered until this "
-		    "is mended and ecelerity restarted", d->err.text);
-	}
-	take_all(s, d);
+	note_failure(d);
+	free(d->names);
+	free(d);
 	s->replay->dirs_done++;
 	next_dirs(s);
 }
 
 static void
-look_run(struct workq_job *job)
+read_done(struct workq_job *job)
 {
 	struct dir_job *d = container_of(job, struct dir_job, job);
 
-	read_one(d, d->only);
+	take_read(d);
+	d->at += d->n_read;
+	if (d->at < d->n) {
+		workq_submit(d->s->replay->reader, &d->job);
+	} else {
+		dir_free(d);
+	}
+}
+
+static void
+list_done(struct workq_job *job)
+{
+	struct dir_job *d = container_of(job, struct dir_job, job);
+	struct spooler *s = d->s;
+	size_t kept = 0;
+
+	if (d->failed) {
+		log_critical("replay: %s; its mail is not delivered until this "
+		    "is mended and ecelerity restarted", d->err.text);
+	}
+	for (size_t i = 0; i < d->n; i++) {
+		if (judge(s, &d->names[i])) {
+			d->names[kept++] = d->names[i];
+		}
+	}
+	d->n = kept;
+	if (kept == 0) {
+		dir_free(d);
+		return;
+	}
+	d->job.run = read_run;
+	d->job.done = read_done;
+	workq_submit(s->replay->reader, &d->job);
 }
 
 static void
@@ -364,11 +405,14 @@ look_done(struct workq_job *job)
 	struct dir_job *d = container_of(job, struct dir_job, job);
 	struct spooler *s = d->s;
 	struct replay *p = s->replay;
-	uint32_t h = index_find(&p->looked, d->only);
+	uint32_t h = index_find(&p->looked, d->names[0].id);
 
-	take_all(s, d);
+	take_read(d);
+	note_failure(d);
 	index_at(&p->looked, h)->flags = LOOK_DONE;
 	p->looking--;
+	free(d->names);
+	free(d);
 	outcome_retry_late(s);
 	handout_orphans(s);
 	next_dirs(s);
@@ -384,8 +428,19 @@ job_new(struct spooler *s, unsigned dir, void (*run)(struct workq_job *),
 	d->dir = dir;
 	d->job.run = run;
 	d->job.done = done;
-	list_init(&d->found);
 	return d;
+}
+
+/* Its .meta is read ahead of the rest. */
+static void
+look(struct spooler *s, msgid id)
+{
+	struct dir_job *d = job_new(s, msgid_dir(id), read_run, look_done);
+
+	name_add(d, id, HAS_META | HAS_DATA);
+	index_add(&s->replay->looked, id);
+	s->replay->looking++;
+	workq_submit(s->replay->reader, &d->job);
 }
 
 bool
@@ -393,16 +448,15 @@ replay_knows(struct spooler *s, msgid id)
 {
 	struct replay *p = s->replay;
 	uint32_t slot = index_find(&s->index, id), h;
-	struct dir_job *d;
 
 	if (replay_is_over(s)) {
 		return true;
 	}
-	if (p->phase == PHASE_JOURNAL) {
+	if (p->phase != PHASE_STORE) {
 		return false;
 	}
-	if (id == MSGID_NONE || index_find(&p->ended, id) != 0 || (slot != 0 &&
-	    (index_at(&s->index, slot)->queue != 0 ||
+	if (!p->damage || id == MSGID_NONE || index_find(&p->ended, id) != 0 ||
+	    (slot != 0 && (index_at(&s->index, slot)->queue != 0 ||
 	    index_at(&s->index, slot)->txn != 0))) {
 		return true;
 	}
@@ -410,11 +464,7 @@ replay_knows(struct spooler *s, msgid id)
 	if (h != 0) {
 		return index_at(&p->looked, h)->flags == LOOK_DONE;
 	}
-	index_add(&p->looked, id);
-	d = job_new(s, msgid_dir(id), look_run, look_done);
-	d->only = id;
-	p->looking++;
-	workq_submit(p->reader, &d->job);
+	look(s, id);
 	return false;
 }
 
@@ -424,8 +474,8 @@ next_dirs(struct spooler *s)
 	struct replay *p = s->replay;
 
 	while (p->dirs_asked < 256 && p->dirs_asked - p->dirs_done < 4) {
-		struct dir_job *d = job_new(s, p->dirs_asked++, dir_run,
-		    dir_done);
+		struct dir_job *d = job_new(s, p->dirs_asked++, list_run,
+		    list_done);
 
 		workq_submit(p->reader, &d->job);
 	}
@@ -459,7 +509,7 @@ replay_sweep(struct spooler *s)
 		struct msg *e = index_at(&p->ended, p->sweep_at);
 
 		/* Its segment is pinned until that is done. */
-		settle_remove(s, e->id, e->state_epoch);
+		settle_remove(s, e->id, e->due);
 	}
 	if (p->sweep_at < p->sweep_end) {
 		loop_again(s->loop);

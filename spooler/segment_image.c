@@ -4,7 +4,7 @@
 
 #include <sys/mman.h>
 
-#include "spooler/journal_rec.h"
+#include "common/spool/journal_rec.h"
 
 #define CHUNK_BYTES (1u << 20)
 

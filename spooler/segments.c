@@ -19,6 +19,13 @@ segments_name(uint32_t number, char out[24])
 	snprintf(out, 24, "%06u.seg", number);
 }
 
+static bool
+is_covered(const struct journal *j, const struct segment *s)
+{
+	return !s->needs_cover || (j->covered != 0 &&
+	    s->end_lsn <= j->covered);
+}
+
 /* May the oldest segment go?  Only strictly from the old end: a done record is
  * never younger than the message it ends. */
 static bool
@@ -30,8 +37,8 @@ oldest_is_free(const struct journal *j)
 		return false;
 	}
 	s = j->used[0];
-	return s->state == SEG_FULL && s->pins[PIN_RECORD] == 0 &&
-	    s->pins[PIN_STATE] == 0 && s->end_lsn <= j->logged;
+	return s->state == SEG_FULL && s->pins == 0 &&
+	    s->end_lsn <= j->logged && is_covered(j, s);
 }
 
 /* A file that failed us is not asked again. */
@@ -98,17 +105,10 @@ segments_reclaim(struct journal *j)
 		s->state = SEG_FREE;
 		j->freed[j->n_free++] = s;
 	}
-	if (!j->replaying && j->n_used > 1 && j->hooks.carry != NULL) {
-		struct segment *s = j->used[0];
-
-		if (s->state == SEG_FULL && s->pins[PIN_RECORD] == 0 &&
-		    s->pins[PIN_STATE] > 0 && s->end_lsn <= j->logged &&
-		    j->n_free + j->n_making <= j->reserve + 1 &&
-		    sound(j) >= j->max_segments &&
-		    j->carried != s->epoch) {
-			j->carried = s->epoch;
-			j->hooks.carry(j->hooks.arg, s->epoch);
-		}
+	if (!j->replaying && j->n_used > 1 && !is_covered(j, j->used[0]) &&
+	    j->used[0]->state == SEG_FULL && segments_to_come(j) <=
+	    j->max_segments / 2 && j->hooks.cover != NULL) {
+		j->hooks.cover(j->hooks.arg);
 	}
 	if (!j->closing) {
 		make_ahead(j);	/* in the place of one that was discarded */
@@ -272,7 +272,8 @@ segments_rotate(struct journal *j)
 	s->epoch = epoch;
 	s->key = arc4random();
 	s->state = SEG_CURRENT;
-	s->pins[PIN_RECORD] = s->pins[PIN_STATE] = 0;
+	s->pins = 0;
+	s->needs_cover = false;
 	s->limit = 0;
 	s->end = JOURNAL_BLOCK;
 	s->end_lsn = 0;
@@ -297,7 +298,8 @@ segments_head(struct journal *j, struct segment_head *h)
 	}
 	prev = n > 0 ? j->used[n - 1] : NULL;
 	*h = (struct segment_head){ .epoch = j->current->epoch,
-		.key = j->current->key, .size = j->current->size, .oldest = j->used[0]->epoch,
+		.key = j->current->key, .size = j->current->size,
+		.oldest = j->used[0]->epoch, .checkpoint = j->checkpoint,
 		.prev = prev != NULL ? prev->epoch : 0,
 		.prev_end = prev != NULL ? prev->limit : 0,
 		.created_us = clock_wall_us() };
@@ -318,24 +320,60 @@ segments_find(const struct journal *j, uint32_t epoch)
 }
 
 void
-journal_pin(struct journal *j, uint32_t epoch, enum journal_pin kind)
+journal_pin(struct journal *j, uint32_t epoch)
 {
 	struct segment *s = segments_find(j, epoch);
 
 	ec_assert(s != NULL);
-	s->pins[kind]++;
+	s->pins++;
 }
 
 void
-journal_unpin(struct journal *j, uint32_t epoch, enum journal_pin kind)
+journal_unpin(struct journal *j, uint32_t epoch)
 {
 	struct segment *s = segments_find(j, epoch);
 
-	ec_assert(s != NULL && s->pins[kind] > 0);
-	s->pins[kind]--;
-	if (s->pins[kind] == 0 && s == j->used[0]) {
+	ec_assert(s != NULL && s->pins > 0);
+	s->pins--;
+	if (s->pins == 0 && s == j->used[0]) {
 		segments_reclaim(j);
 	}
+}
+
+void
+journal_needs_cover(struct journal *j, uint32_t epoch)
+{
+	struct segment *s = segments_find(j, epoch);
+
+	ec_assert(s != NULL);
+	s->needs_cover = true;
+}
+
+void
+journal_covered(struct journal *j, uint64_t lsn, uint32_t generation)
+{
+	ec_assert(generation >= j->checkpoint);
+	j->covered = lsn;
+	j->checkpoint = generation;
+	segments_reclaim(j);
+}
+
+bool
+journal_is_uncovered(const struct journal *j)
+{
+	for (unsigned i = 0; i < j->n_used; i++) {
+		if (j->used[i]->state == SEG_FULL &&
+		    !is_covered(j, j->used[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+uint32_t
+journal_checkpoint(const struct journal *j)
+{
+	return j->checkpoint;
 }
 
 void
@@ -360,12 +398,14 @@ journal_old(const struct journal *j, unsigned n, struct journal_old *out)
 }
 
 void
-journal_old_end(struct journal *j, uint32_t epoch, uint64_t end_lsn)
+journal_old_end(struct journal *j, uint32_t epoch, uint64_t end_lsn,
+    bool needs_cover)
 {
 	struct segment *s = segments_find(j, epoch);
 
 	ec_assert(s != NULL);
 	s->end_lsn = end_lsn;
+	s->needs_cover = needs_cover;
 }
 
 void
@@ -383,7 +423,6 @@ journal_replayed(struct journal *j)
 void
 journal_poke(struct journal *j)
 {
-	j->carried = 0;
 	segments_reclaim(j);
 	if (j->stuck) {
 		journal_commit(j);

@@ -28,7 +28,8 @@ struct segment {
 	enum segment_state state;
 	bool failed;		/* a write or sync of it did: never used again */
 	bool headless;		/* its head is not known to be durable */
-	uint32_t pins[PIN_KINDS];
+	bool needs_cover;	/* by a checkpoint */
+	uint32_t pins;
 	uint64_t size, limit;	/* limit: valid end, 0 not known */
 	uint64_t end_lsn;	/* last record's, 0 none */
 	uint64_t end;		/* where the next batch goes */
@@ -87,9 +88,9 @@ struct journal {
 	uint32_t next_number;
 	struct segment *current;
 	bool fresh;		/* current's head is not durable yet */
-	bool replaying, closing;
-	uint32_t carried;	/* epoch for which carry() was asked last */
-	uint64_t logged, durable;
+	bool replaying, closing, damaged;
+	uint64_t logged, durable, covered;
+	uint32_t checkpoint;	/* the generation that covers so far */
 	struct batch batches[2];
 	struct batch *gather, *writing;
 	bool redo;		/* writing is what a failed batch left: it goes

@@ -43,6 +43,7 @@ put_away(struct journal *j, const char *name, const char *why,
 		return error_sys(err_out, "journal segment %s %s, and cannot "
 		    "be moved to quarantine", name, why);
 	}
+	j->damaged = true;
 	log_critical("journal: %s %s: moved to quarantine; if it held "
 	    "undelivered mail it is in there", name, why);
 	return 0;
@@ -131,6 +132,12 @@ open_one(struct journal *j, const char *name, struct segment_head *newest,
 	return put_away(j, name, "has no valid head", err_out);
 }
 
+bool
+journal_is_damaged(const struct journal *j)
+{
+	return j->damaged;
+}
+
 /* The process before us may have died between a write and its sync, or
  * between making a file and the directory's sync: what is read here was then
  * only in memory.  Before anybody is told of it, it is made durable. */
@@ -180,10 +187,12 @@ segments_open(struct journal *j, struct error *err_out)
 			}
 		}
 		qsort(j->used, j->n_used, sizeof j->used[0], by_epoch);
+		j->checkpoint = newest.checkpoint;
 		for (unsigned i = 0; i < j->n_used; i++) {
 			struct segment *s = j->used[i];
 
 			if (s->epoch >= newest.oldest) {
+				s->needs_cover = true;
 				j->used[kept++] = s;
 			} else if (s->size == j->segment_bytes) {
 				s->state = SEG_FREE;

@@ -2,13 +2,15 @@
 /*
  * Old mail leaves the journal for the hashed store.
  *
- *	round: up to 128 messages that are Settle_After old
- *	thread: data (then links), .meta, each synced; directories synced
+ *	round: up to 512 messages that are Settle_After old
+ *	thread: data (then links), .meta, and one sync for all of them
  *	journal: SETTLED, durable -> the segment is pinned no more by them
  *
  * Removal of settled mail that is done goes through the same thread: unlink,
  * sync the directories, and only then may the segment with the `done` record
  * be reused (or a crash would bring the files' mail back).
+ *
+ * Rounds are paced by how long commits take: see pause_after().
  *
  * A round that fails on disk is tried again later; its mail stays in the
  * journal.
@@ -20,9 +22,11 @@
 #include "common/base/log.h"
 #include "common/base/wire.h"
 
-#define ROUND_MESSAGES 128u
-#define REMOVE_BATCH 256u
+#define ROUND_MESSAGES 512u
+#define REMOVE_BATCH 1024u
 #define AGAIN_US 5000000u
+#define PAUSE_MIN_US 5000u
+#define PAUSE_MAX_US 500000u
 
 struct settle_body {		/* of one transaction, for the thread to read: its
 				 * hold keeps these bytes as they are */
@@ -69,6 +73,12 @@ struct settle {
 	struct workq *thread;
 	bool running;		/* a round is on the way */
 	uint64_t not_before_us;
+	struct loop_timer next;
+	/* Commit times, smoothed, microseconds: while no round runs, and of
+	 * late. */
+	uint64_t idle_us, now_us;
+	uint64_t last_us;	/* when the newest came */
+	uint64_t pause_us;	/* after a round */
 	struct settle_round *waiting;	/* for room in the journal */
 	struct removal *removal;	/* being gathered */
 	size_t removing;
@@ -76,13 +86,46 @@ struct settle {
 				 * so what is gone may not be so durably */
 };
 
+void
+settle_commit_took(struct spooler *s, uint64_t us)
+{
+	struct settle *t = s->settle;
+
+	t->now_us = t->now_us == 0 ? us : (t->now_us * 7 + us) / 8;
+	t->last_us = spooler_now(s);
+	if (!t->running) {
+		t->idle_us = t->idle_us == 0 ? us : (t->idle_us * 31 + us) / 32;
+	}
+}
+
+/* Whoever waits for a 250 must not wait much longer for our sake; but a journal
+ * that gets full refuses mail, which is worse. */
+static uint64_t
+pause_after(struct spooler *s)
+{
+	struct settle *t = s->settle;
+	unsigned segments, left;
+
+	journal_counts(s->journal, &segments, &left);
+	if (left <= segments / 4 || t->idle_us == 0 ||
+	    spooler_now(s) - t->last_us > PAUSE_MAX_US) {
+		t->pause_us = 0;	/* or nobody waits */
+	} else if (t->now_us > t->idle_us + t->idle_us / 2) {
+		t->pause_us = EC_MIN(t->pause_us * 2 + PAUSE_MIN_US,
+		    (uint64_t)PAUSE_MAX_US);
+	} else {
+		t->pause_us = t->pause_us / 2;
+	}
+	return t->pause_us;
+}
+
 static void
 round_free(struct settle_round *r)
 {
 	struct spooler *s = r->s;
 
 	for (unsigned i = 0; i < r->n_epochs; i++) {
-		journal_unpin(s->journal, r->epochs[i], PIN_RECORD);
+		journal_unpin(s->journal, r->epochs[i]);
 		free(r->bodies[i].parts);
 	}
 	for (unsigned i = 0; i < r->n; i++) {
@@ -95,11 +138,16 @@ round_free(struct settle_round *r)
 	}
 	free(r);
 	s->settle->running = false;
+	s->settle->not_before_us = EC_MAX(s->settle->not_before_us,
+	    spooler_now(s) + pause_after(s));
+	loop_timer_set(&s->settle->next, s->settle->not_before_us -
+	    spooler_now(s));
 }
 
 /* Body of a transaction: its pieces, or read from the journal. */
 static int
-write_body(struct settle_round *r, const struct settle_item *it)
+write_body(struct settle_round *r, const struct settle_item *it,
+    struct store_dirty *d)
 {
 	struct spooler *s = r->s;
 	const struct settle_body *b = &r->bodies[it->body];
@@ -110,7 +158,7 @@ write_body(struct settle_round *r, const struct settle_item *it)
 
 	if (b->n > 0 || b->size == 0) {
 		return store_write_data(&s->store, it->meta.rcpt.id, b->parts,
-		    b->n, &r->err);
+		    b->n, d, &r->err);
 	}
 	copy = xmalloc(b->size);
 	got = fs_read_full(s->fs, b->fd, copy, b->size, b->at);
@@ -120,53 +168,45 @@ write_body(struct settle_round *r, const struct settle_item *it)
 	}
 	whole = slice_make(copy, b->size);
 	result = store_write_data(&s->store, it->meta.rcpt.id, &whole, 1,
-	    &r->err);
+	    d, &r->err);
 	free(copy);
 	return result;
 }
 
 static int
-settle_one(struct settle_round *r, struct settle_item *it, msgid *first)
+settle_one(struct settle_round *r, struct settle_item *it, msgid *first,
+    struct store_dirty *d)
 {
 	struct store *st = &r->s->store;
 
 	if (it->first) {
 		*first = it->meta.rcpt.id;
-		if (write_body(r, it) < 0) {
+		if (write_body(r, it, d) < 0) {
 			return -1;
 		}
-	} else if (store_link_data(st, *first, it->meta.rcpt.id) < 0) {
+	} else if (store_link_data(st, *first, it->meta.rcpt.id, d) < 0) {
 		if (errno != EMLINK) {
 			return error_sys(&r->err, "cannot link a spool file");
 		}
-		if (write_body(r, it) < 0) {
+		if (write_body(r, it, d) < 0) {
 			return -1;
 		}
 		*first = it->meta.rcpt.id;	/* the next ones link here */
 	}
-	return store_write_meta(st, &it->meta, &r->err);
+	return store_write_meta(st, &it->meta, d, &r->err);
 }
 
 static void
 round_run(struct workq_job *job)
 {
 	struct settle_round *r = container_of(job, struct settle_round, job);
-	bool dirs[256] = { false };
+	struct store_dirty dirty = { { false } };
 	msgid first = MSGID_NONE;
 
-	for (unsigned i = 0; i < r->n; i++) {
-		if (settle_one(r, &r->items[i], &first) < 0) {
-			r->bad = true;
-			return;
-		}
-		dirs[msgid_dir(r->items[i].meta.rcpt.id)] = true;
+	for (unsigned i = 0; i < r->n && !r->bad; i++) {
+		r->bad = settle_one(r, &r->items[i], &first, &dirty) < 0;
 	}
-	for (unsigned d = 0; d < 256; d++) {
-		if (dirs[d] && store_sync_dir(&r->s->store, d, &r->err) < 0) {
-			r->bad = true;
-			return;
-		}
-	}
+	r->bad = r->bad || store_sync(&r->s->store, &dirty, &r->err) < 0;
 }
 
 /* Says in the journal that they are settled; false if there is no room. */
@@ -176,13 +216,32 @@ round_append(struct settle_round *r)
 	struct spooler *s = r->s;
 	struct journal_note note = { .what = NOTE_SETTLED,
 		.b = (uint64_t)(uintptr_t)r };
+	uint32_t queue = 0;
 	struct slice part;
 	struct buf b;
 	bool ok;
 
-	buf_init(&b, ROUND_MESSAGES * 8);
+	buf_init(&b, (size_t)ROUND_MESSAGES * 2 * CHECKPOINT_ITEM_MAX);
 	for (unsigned i = 0; i < r->n; i++) {
-		wire_put_u64(&b, r->items[i].meta.rcpt.id);
+		struct settle_item *it = &r->items[i];
+		struct msg *m = index_at(&s->index, it->msg);
+		struct checkpoint_item c;
+
+		/* One that has ended, or whose outcome is on its way to the
+		 * disk: that record would stand before this one and say
+		 * something newer. */
+		it->ok = (m->flags & MSG_GONE) == 0 && m->state != MSG_ENDING;
+		if (!it->ok) {
+			continue;
+		}
+		if (m->queue != queue) {
+			queue = m->queue;
+			checkpoint_item_of_queue(queue_at(&s->queues, queue),
+			    &c);
+			checkpoint_item_encode(&c, &b);
+		}
+		checkpoint_item_of(m, &c);
+		checkpoint_item_encode(&c, &b);
 	}
 	part = buf_slice(&b);
 	ok = journal_append(s->journal, JOURNAL_SETTLED, &part, 1, true,
@@ -197,29 +256,27 @@ end_gone(struct spooler *s, uint32_t slot)
 {
 	struct msg *m = index_at(&s->index, slot);
 
-	settle_remove(s, m->id, m->state_epoch);
-	journal_unpin(s->journal, m->state_epoch, PIN_RECORD);
+	settle_remove(s, m->id, m->due);
+	journal_unpin(s->journal, m->due);
 	index_remove(&s->index, slot);
 }
 
+/* It stays in the journal for now, and is settled another time. */
 static void
-unmark(struct spooler *s, struct settle_round *r)
+unmark(struct spooler *s, struct settle_item *it)
 {
-	for (unsigned i = 0; i < r->n; i++) {
-		struct settle_item *it = &r->items[i];
-		struct msg *m = index_at(&s->index, it->msg);
-		struct txn *x = txn_at(&s->txns, it->txn);
+	struct msg *m = index_at(&s->index, it->msg);
+	struct txn *x = txn_at(&s->txns, it->txn);
 
-		m->flags &= (uint8_t)~MSG_SETTLING;
-		if ((m->flags & MSG_GONE) != 0) {
-			end_gone(s, it->msg);
-		}
-		/* To the end of the order: others first. */
-		if (x->unsettled > 0) {
-			x->settle_us = spooler_now(s) + AGAIN_US;
-			list_remove(&x->settle);
-			list_push_back(&s->settle_order, &x->settle);
-		}
+	m->flags &= (uint8_t)~MSG_SETTLING;
+	if ((m->flags & MSG_GONE) != 0) {
+		end_gone(s, it->msg);
+	}
+	/* To the end of the order: others first. */
+	if (x->unsettled > 0) {
+		x->settle_us = spooler_now(s) + AGAIN_US;
+		list_remove(&x->settle);
+		list_push_back(&s->settle_order, &x->settle);
 	}
 }
 
@@ -234,57 +291,28 @@ round_done(struct workq_job *job)
 		log_limited(&rate, EC_ERROR, "settling: %s; tried again, the "
 		    "mail stays in the journal", r->err.text);
 		s->settle->not_before_us = spooler_now(s) + AGAIN_US;
-		unmark(s, r);
+		for (unsigned i = 0; i < r->n; i++) {
+			unmark(s, &r->items[i]);
+		}
 		round_free(r);
 	} else if (!round_append(r)) {
 		s->settle->waiting = r;
 	}
 }
 
-/* A state record for a settled message whose .meta is older than its state. */
 static void
-append_state(struct spooler *s, uint32_t slot)
-{
-	struct msg *m = index_at(&s->index, slot);
-	struct journal_note note = { .what = NOTE_STATE, .a = slot,
-		.b = m->id };
-	struct slice part;
-	struct buf b;
-
-	buf_init(&b, 64);
-	wire_put_u64(&b, m->id);
-	wire_put_u16(&b, m->attempts);
-	wire_put_u16(&b, m->flags & MSG_DOUBT);
-	wire_put_u32(&b, 0);
-	wire_put_u64(&b, m->next_us);
-	part = buf_slice(&b);
-	journal_append(s->journal, JOURNAL_STATE, &part, 1, true, &note);
-	buf_fini(&b);
-}
-
-static void
-settled(struct spooler *s, struct settle_item *it)
+settled(struct spooler *s, struct settle_item *it, uint32_t epoch)
 {
 	struct msg *m = index_at(&s->index, it->msg);
 	struct txn *x;
 
-	m->flags &= (uint8_t)~(MSG_SETTLING | MSG_FILES);
-	if ((m->flags & MSG_GONE) != 0) {
-		end_gone(s, it->msg);
-		return;
-	}
-	m->flags |= MSG_SETTLED;
+	m->flags = (uint8_t)((m->flags & ~(MSG_SETTLING | MSG_FILES)) |
+	    MSG_SETTLED);
+	checkpoint_note(s, m, epoch);
 	x = txn_at(&s->txns, m->txn);
 	x->file = m->id;
-	if (m->state_epoch != 0 && m->attempts == it->meta.attempts &&
-	    m->next_us == it->meta.next_us &&
-	    ((m->flags & MSG_DOUBT) != 0) == it->meta.doubt) {
-		/* The .meta says it; an older one needs that record. */
-		journal_unpin(s->journal, m->state_epoch, PIN_STATE);
-		m->state_epoch = 0;
-	}
 	if (--x->unsettled == 0) {
-		journal_unpin(s->journal, x->epoch, PIN_RECORD);
+		journal_unpin(s->journal, x->epoch);
 		x->epoch = 0;
 		list_remove(&x->settle);
 	}
@@ -301,7 +329,11 @@ settle_durable(struct spooler *s, const struct journal_note *n)
 	struct settle_round *r = (struct settle_round *)(uintptr_t)n->b;
 
 	for (unsigned i = 0; i < r->n; i++) {
-		settled(s, &r->items[i]);
+		if (r->items[i].ok) {
+			settled(s, &r->items[i], n->epoch);
+		} else {
+			unmark(s, &r->items[i]);
+		}
 	}
 	round_free(r);
 }
@@ -318,36 +350,8 @@ settle_state_durable(struct spooler *s, const struct journal_note *n)
 		return;		/* it has left meanwhile */
 	}
 	m = index_at(&s->index, n->a);
-	if ((m->flags & MSG_GONE) == 0) {
-		settle_state_at(s, m, n->epoch);
-	}
-}
-
-void
-settle_state_at(struct spooler *s, struct msg *m, uint32_t epoch)
-{
-	uint32_t old = m->state_epoch;
-
-	journal_pin(s->journal, epoch, PIN_STATE);
-	m->state_epoch = epoch;
-	if (old != 0) {
-		journal_unpin(s->journal, old, PIN_STATE);
-	}
-}
-
-void
-settle_carry(struct spooler *s, uint32_t epoch)
-{
-	for (uint32_t slot = 1; slot < s->index.msgs.fresh; slot++) {
-		struct msg *m = index_at(&s->index, slot);
-
-		/* One that ends has a newer record on its way already: this
-		 * one would undo it. */
-		if (m->state_epoch == epoch && index_find(&s->index, m->id) ==
-		    slot && (m->flags & (MSG_SETTLED | MSG_GONE)) ==
-		    MSG_SETTLED && m->state != MSG_ENDING) {
-			append_state(s, slot);
-		}
+	if ((m->flags & MSG_SETTLED) != 0) {
+		checkpoint_note(s, m, n->epoch);
 	}
 }
 
@@ -385,7 +389,8 @@ round_add(struct spooler *s, struct settle_round *r, struct txn *x)
 			continue;
 		}
 		m = index_at(&s->index, slot);
-		if ((m->flags & (MSG_SETTLED | MSG_SETTLING | MSG_GONE)) != 0) {
+		if ((m->flags & (MSG_SETTLED | MSG_SETTLING | MSG_GONE)) != 0 ||
+		    m->queue == 0) {
 			continue;
 		}
 		if (r->n == ROUND_MESSAGES) {
@@ -409,7 +414,7 @@ round_add(struct spooler *s, struct settle_round *r, struct txn *x)
 	scratch_fini(&scratch);
 	if (r->n > began) {
 		x->holds++;
-		journal_pin(s->journal, x->epoch, PIN_RECORD);
+		journal_pin(s->journal, x->epoch);
 		body_of(s, x, &r->bodies[r->n_epochs]);
 		r->epochs[r->n_epochs++] = x->epoch;
 	}
@@ -467,18 +472,22 @@ static void
 removal_run(struct workq_job *job)
 {
 	struct removal *r = container_of(job, struct removal, job);
-	bool dirs[256] = { false };
+	struct store_dirty dirty = { { false } };
+	bool any = false;
 
 	r->ok = true;
 	for (unsigned i = 0; i < r->n && r->ok; i++) {
-		r->ok = (r->again[i] ? store_remove_again : store_remove)(
-		    &r->s->store, r->ids[i], &r->err) == 0;
-		dirs[msgid_dir(r->ids[i])] = true;
+		int n = (r->again[i] ? store_remove_again : store_remove)(
+		    &r->s->store, r->ids[i], &dirty, &r->err);
+
+		r->ok = n >= 0;
+		if (r->s->settle->unsure) {
+			dirty.dirs[msgid_dir(r->ids[i])] = true;
+		}
+		any = any || n > 0 || r->s->settle->unsure;
 	}
-	for (unsigned d = 0; d < 256 && r->ok; d++) {
-		r->ok = !dirs[d] || store_sync_dir(&r->s->store, d,
-		    &r->err) == 0;
-	}
+	r->ok = r->ok && (!any || store_sync(&r->s->store, &dirty,
+	    &r->err) == 0);
 	r->s->settle->unsure |= !r->ok;
 }
 
@@ -502,7 +511,7 @@ removal_done(struct workq_job *job)
 		if (!r->ok) {
 			remove_one(s, r->ids[i], r->epochs[i], true);
 		}
-		journal_unpin(s->journal, r->epochs[i], PIN_RECORD);
+		journal_unpin(s->journal, r->epochs[i]);
 	}
 	free(r);
 }
@@ -529,7 +538,7 @@ remove_one(struct spooler *s, msgid id, uint32_t done_epoch, bool again)
 		r->job.done = removal_done;
 		r->s = s;
 	}
-	journal_pin(s->journal, done_epoch, PIN_RECORD);
+	journal_pin(s->journal, done_epoch);
 	r->ids[r->n] = id;
 	r->again[r->n] = again;
 	r->epochs[r->n++] = done_epoch;
@@ -543,6 +552,47 @@ void
 settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
 {
 	remove_one(s, id, done_epoch, false);
+}
+
+struct sync_all {
+	struct workq_job job;
+	struct spooler *s;
+	struct error err;
+	bool ok;
+};
+
+static void
+sync_all_run(struct workq_job *job)
+{
+	struct sync_all *a = container_of(job, struct sync_all, job);
+
+	struct store_dirty dirty;
+
+	memset(dirty.dirs, true, sizeof dirty.dirs);
+	a->ok = store_sync(&a->s->store, &dirty, &a->err) == 0;
+	a->s->settle->unsure |= !a->ok;
+}
+
+static void
+sync_all_done(struct workq_job *job)
+{
+	struct sync_all *a = container_of(job, struct sync_all, job);
+
+	if (!a->ok) {
+		log_error("%s", a->err.text);
+	}
+	free(a);
+}
+
+void
+settle_sync_all(struct spooler *s)
+{
+	struct sync_all *a = xcalloc(1, sizeof *a);
+
+	a->s = s;
+	a->job.run = sync_all_run;
+	a->job.done = sync_all_done;
+	workq_submit(s->settle->thread, &a->job);
 }
 
 size_t
@@ -565,6 +615,12 @@ nothing(struct workq_job *job)
 	free(job);
 }
 
+static void
+on_next(void *arg)
+{
+	settle_tick(arg);
+}
+
 struct settle *
 settle_create(struct spooler *s)
 {
@@ -572,6 +628,7 @@ settle_create(struct spooler *s)
 	struct workq_job *first = xcalloc(1, sizeof *first);
 
 	t->thread = workq_create(s->loop, "settler", 1);
+	loop_timer_init(&t->next, s->loop, on_next, s);
 	first->run = low_priority;
 	first->done = nothing;
 	workq_submit(t->thread, first);
@@ -584,6 +641,7 @@ settle_destroy(struct settle **tp)
 	struct settle *t = *tp;
 
 	if (t != NULL) {
+		loop_timer_stop(&t->next);
 		workq_destroy(&t->thread);
 		free(t->removal);
 		free(t);

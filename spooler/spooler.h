@@ -8,6 +8,7 @@
  *	handout	 READY, PULL, WORK           queues -> deliverers
  *	outcome	 OUTCOME, expiry, bounces    -> journal -> gone or delayed
  *	settle	 old mail                    journal -> hashed store
+ *	checkpoint  what is settled, on disk  index -> checkpoint/
  *	loader	 bodies and envelopes        disk -> memory
  *	import	 pickup/ (another spool)     -> hashed store -> queue
  *	logfeed	 what became durable         -> logger
@@ -19,6 +20,7 @@
 #include "common/base/workq.h"
 #include "common/ipc/worker.h"
 #include "common/mail/event.h"
+#include "common/spool/checkpoint_file.h"
 #include "spooler/index.h"
 #include "spooler/journal.h"
 #include "spooler/lease.h"
@@ -98,7 +100,7 @@ struct deliverer_peer {
 };
 
 struct settings {	/* of the configuration, as used per message */
-	uint64_t settle_after_us;
+	uint64_t settle_after_us, checkpoint_us;
 	uint64_t arena_bytes;	/* Arena_Size, of each listener */
 	struct slice hostname, mailer_daemon;
 	uint32_t max_batch;
@@ -108,6 +110,7 @@ struct logfeed;
 struct replay;
 struct settle;
 struct loader;
+struct checkpoint;
 struct import;
 
 struct spooler {
@@ -149,11 +152,14 @@ struct spooler {
 	struct logfeed *log;
 	struct replay *replay;		/* NULL once it is done */
 	struct settle *settle;
+	struct checkpoint *checkpoint;
 	struct loader *loader;
 	struct import *import;
 	struct loop_timer wheel, second;
 	struct loop_hook turn_end;
 	bool started_handout;	/* every deliverer has spoken */
+	bool incomplete;	/* not all of the store could be read: no
+				 * checkpoint until the next start */
 	bool unqueued;		/* messages wait for a queue number */
 	uint64_t started_us;	/* monotonic */
 };
@@ -283,17 +289,35 @@ void outcome_forget(struct spooler *s, uint32_t msg, uint32_t done_epoch);
 struct settle *settle_create(struct spooler *s);
 void settle_destroy(struct settle **t);
 void settle_tick(struct spooler *s);
+/* A commit took this long: clients wait for it. */
+void settle_commit_took(struct spooler *s, uint64_t us);
 void settle_durable(struct spooler *s, const struct journal_note *n);
 void settle_remove(struct spooler *s, msgid id, uint32_t done_epoch);
 void settle_flush(struct spooler *s);
 /* Syncs all directories, before any removal that is asked for later. */
 void settle_sync_all(struct spooler *s);
-/* The message must be in the index, settled, with its state in the journal. */
-void settle_carry(struct spooler *s, uint32_t epoch);
-/* The newest record of its state is in this segment. */
-void settle_state_at(struct spooler *s, struct msg *m, uint32_t epoch);
 void settle_state_durable(struct spooler *s, const struct journal_note *n);
 size_t settle_pending(const struct spooler *s);
+
+/* checkpoint: what is settled, on disk, so that a start need not look for it */
+struct checkpoint *checkpoint_create(struct spooler *s);
+void checkpoint_destroy(struct checkpoint **c);
+/* What stands of a settled message in the journal, or that it is settled, has
+ * become durable in this segment; or the message is about to leave. */
+void checkpoint_note(struct spooler *s, struct msg *m, uint32_t epoch);
+/* The same of one that replay found ended, by its id. */
+void checkpoint_note_gone(struct spooler *s, msgid id);
+/* The journal needs one soon. */
+void checkpoint_want(struct spooler *s);
+void checkpoint_tick(struct spooler *s);
+/* After loading: generation and position of what was loaded, 0, 0 if nothing
+ * is of use; taken: the highest generation that any file has. */
+void checkpoint_resume(struct spooler *s, uint32_t generation, uint32_t base,
+	uint64_t lsn, uint32_t taken);
+/* An item of a message as it stands; its queue first if this file has none. */
+void checkpoint_item_of(const struct msg *m, struct checkpoint_item *out);
+void checkpoint_item_of_queue(const struct queue *q,
+	struct checkpoint_item *out);
 
 /* loader */
 struct loader *loader_create(struct spooler *s);
@@ -337,6 +361,8 @@ bool replay_may_find(const struct spooler *s, const struct txn *x);
 /* A message ended: files of it that are still to be found are no mail. */
 void replay_note_end(struct spooler *s, msgid id, uint32_t done_epoch);
 unsigned replay_percent(const struct spooler *s);	/* of the journal */
+/* The index has all that is settled, though files may be left to look at. */
+bool replay_is_complete(const struct spooler *s);
 /* Journal and store are read; what is kept of it is for replay_has_batch. */
 bool replay_is_over(const struct spooler *s);
 /* How long it has been over, microseconds. */

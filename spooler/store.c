@@ -32,7 +32,8 @@ int
 store_open(struct store *s, const struct fs *fs, const char *path, mode_t mode,
     struct error *err_out)
 {
-	*s = (struct store){ .fs = fs, .mode = mode };
+	*s = (struct store){ .fs = fs, .mode = mode,
+		.at_once = fs_sync_fs_tells() };
 	memset(s->dirs, 0xff, sizeof s->dirs);
 	s->base = fs->open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
 	if (s->base < 0) {
@@ -89,10 +90,11 @@ meta_name(msgid id, char out[STORE_NAME + 8])
 	memcpy(out + MSGID_TEXT_LEN - 3, ".meta", 6);
 }
 
-/* Writes parts into a new file and syncs it. */
+/* Writes parts into a new file; syncs it if nothing later will. */
 static int
 write_file(struct store *s, unsigned dir, const char *name,
-    const struct slice *parts, unsigned n, struct error *err_out)
+    const struct slice *parts, unsigned n, struct store_dirty *d,
+    struct error *err_out)
 {
 	int fd = s->fs->open_at(s->dirs[dir], name, O_RDWR | O_CREAT | O_TRUNC,
 	    s->mode);
@@ -103,7 +105,8 @@ write_file(struct store *s, unsigned dir, const char *name,
 		r = fs_write_all(s->fs, fd, parts[i].ptr, parts[i].len, at);
 		at += parts[i].len;
 	}
-	if (r == 0) {
+	d->dirs[dir] = true;
+	if (r == 0 && !s->at_once) {
 		r = s->fs->sync_data(fd);
 	}
 	if (r < 0) {
@@ -118,7 +121,7 @@ write_file(struct store *s, unsigned dir, const char *name,
 
 int
 store_write_data(struct store *s, msgid id, const struct slice *parts,
-    unsigned n, struct error *err_out)
+    unsigned n, struct store_dirty *d, struct error *err_out)
 {
 	char name[STORE_NAME];
 
@@ -126,17 +129,18 @@ store_write_data(struct store *s, msgid id, const struct slice *parts,
 	/* A link of an interrupted settle must not be written through: other
 	 * recipients may share it. */
 	s->fs->unlink_at(s->dirs[msgid_dir(id)], name);
-	return write_file(s, msgid_dir(id), name, parts, n, err_out);
+	return write_file(s, msgid_dir(id), name, parts, n, d, err_out);
 }
 
 int
-store_link_data(struct store *s, msgid from, msgid to)
+store_link_data(struct store *s, msgid from, msgid to, struct store_dirty *d)
 {
 	char from_name[STORE_NAME], to_name[STORE_NAME];
 	int from_dir = s->dirs[msgid_dir(from)], to_dir = s->dirs[msgid_dir(to)];
 
 	store_name(from, from_name);
 	store_name(to, to_name);
+	d->dirs[msgid_dir(to)] = true;
 	if (s->fs->link_at(from_dir, from_name, to_dir, to_name) == 0) {
 		return 0;
 	}
@@ -149,7 +153,8 @@ store_link_data(struct store *s, msgid from, msgid to)
 }
 
 int
-store_write_meta(struct store *s, const struct meta *m, struct error *err_out)
+store_write_meta(struct store *s, const struct meta *m, struct store_dirty *d,
+    struct error *err_out)
 {
 	char name[STORE_NAME + 8];
 	struct slice text;
@@ -167,23 +172,34 @@ store_write_meta(struct store *s, const struct meta *m, struct error *err_out)
 	/* One whose sync, or its directory's, failed is not written again: the
 	 * name must be new, or it may never reach the disk. */
 	s->fs->unlink_at(s->dirs[msgid_dir(m->rcpt.id)], name);
-	r = write_file(s, msgid_dir(m->rcpt.id), name, &text, 1, err_out);
+	r = write_file(s, msgid_dir(m->rcpt.id), name, &text, 1, d,
+	    err_out);
 	buf_fini(&b);
 	return r;
 }
 
 int
-store_sync_dir(struct store *s, unsigned dir, struct error *err_out)
+store_sync(struct store *s, const struct store_dirty *d,
+    struct error *err_out)
 {
-	if (s->fs->sync_dir(s->dirs[dir]) < 0) {
-		return error_sys(err_out, "cannot sync spool directory %c%c",
-		    hex[dir >> 4], hex[dir & 15]);
+	if (s->at_once) {
+		if (s->fs->sync_fs(s->base) < 0) {
+			return error_sys(err_out, "cannot sync the spool");
+		}
+		return 0;
+	}
+	for (unsigned i = 0; i < 256; i++) {
+		if (d->dirs[i] && s->fs->sync_dir(s->dirs[i]) < 0) {
+			return error_sys(err_out, "cannot sync spool "
+			    "directory %c%c", hex[i >> 4], hex[i & 15]);
+		}
 	}
 	return 0;
 }
 
 int
-store_remove(struct store *s, msgid id, struct error *err_out)
+store_remove(struct store *s, msgid id, struct store_dirty *d,
+    struct error *err_out)
 {
 	char name[STORE_NAME + 8];
 	int dir = s->dirs[msgid_dir(id)], n = 0;
@@ -202,11 +218,13 @@ store_remove(struct store *s, msgid id, struct error *err_out)
 	} else if (errno != ENOENT) {
 		return error_sys(err_out, "cannot remove spool file %s", name);
 	}
+	d->dirs[msgid_dir(id)] |= n > 0;
 	return n;
 }
 
 int
-store_remove_again(struct store *s, msgid id, struct error *err_out)
+store_remove_again(struct store *s, msgid id, struct store_dirty *d,
+    struct error *err_out)
 {
 	char name[STORE_NAME + 8];
 	int dir = s->dirs[msgid_dir(id)];
@@ -226,7 +244,7 @@ store_remove_again(struct store *s, msgid id, struct error *err_out)
 		}
 		close(fd);
 	}
-	return store_remove(s, id, err_out);
+	return store_remove(s, id, d, err_out);
 }
 
 int

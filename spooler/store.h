@@ -7,9 +7,12 @@
  *	CC/CC-PPPPP-SSSSSSSS.meta	text (meta.h)
  *
  * and beside the 256: journal, quarantine, checkpoint, pickup, each a
- * directory.  Order of writing: data, meta, sync of both, sync of the
- * directories; only then may the journal forget (SETTLED).  Removing: meta,
- * data, sync of the directory.
+ * directory.  Order of writing: data, links, meta, then store_sync(); only then
+ * may the journal forget (SETTLED).  Removing: meta, data, store_sync().
+ *
+ * store_sync() is one sync of the whole file system for hundreds of files; each
+ * by itself costs a sync of the disk's own.  Where the kernel would not tell of
+ * a failure (before Linux 5.8) each file and directory is synced.
  *
  * Functions here block; they run in helper threads, and touch nothing but
  * their arguments.
@@ -26,6 +29,12 @@ struct store {
 	int base;		/* SpoolBase */
 	int dirs[256];
 	mode_t mode;		/* Spool_Mode */
+	bool at_once;		/* store_sync() syncs the file system */
+};
+
+/* What was written and is not synced. */
+struct store_dirty {
+	bool dirs[256];
 };
 
 /* Makes what is missing, opens the directories. */
@@ -37,22 +46,26 @@ void store_close(struct store *s);
 #define STORE_NAME 24u
 void store_name(msgid id, char out[STORE_NAME]);
 
-/* Writes and syncs a data file. */
+/* Writes a data file. */
 int store_write_data(struct store *s, msgid id, const struct slice *parts,
-	unsigned n, struct error *err_out);
+	unsigned n, struct store_dirty *d, struct error *err_out);
 /* The same body under another id: a hard link, or past the limit of links a
  * copy by the caller (errno EMLINK). */
-int store_link_data(struct store *s, msgid from, msgid to);
+int store_link_data(struct store *s, msgid from, msgid to,
+	struct store_dirty *d);
 int store_write_meta(struct store *s, const struct meta *m,
+	struct store_dirty *d, struct error *err_out);
+/* All of it is durable, or -1: then write it anew, never sync it again. */
+int store_sync(struct store *s, const struct store_dirty *d,
 	struct error *err_out);
-int store_sync_dir(struct store *s, unsigned dir, struct error *err_out);
-/* Both files; missing ones are fine.  How many there were, -1 on error.  The
- * caller syncs the directory. */
-int store_remove(struct store *s, msgid id, struct error *err_out);
+/* Both files; missing ones are fine.  How many there were, -1 on error. */
+int store_remove(struct store *s, msgid id, struct store_dirty *d,
+	struct error *err_out);
 /* The same after the directory's sync failed: what was removed before may still
  * stand on the disk, and no later sync of the same removal would tell it. So
  * the names are made anew, and go again. */
-int store_remove_again(struct store *s, msgid id, struct error *err_out);
+int store_remove_again(struct store *s, msgid id, struct store_dirty *d,
+	struct error *err_out);
 /* Appends the text of a .meta file; -1 with errno in err. */
 int store_read_meta(struct store *s, msgid id, struct buf *out,
 	struct error *err_out);

@@ -11,6 +11,7 @@ include tests/deliverer/local.mk
 include tests/resolver/local.mk
 include tests/logger/local.mk
 include tests/console/local.mk
+include tests/helpers/local.mk
 include tests/preflight/local.mk
 include tests/fuzz/local.mk
 include tests/crash/local.mk

@@ -175,22 +175,10 @@ packet_send(struct ipc_link *k, const void *bytes, size_t len, const int *fds,
 		}
 		loop_fd_want(&k->watch, LOOP_READ | LOOP_WRITE);
 	}
-	p = xmalloc(sizeof *p + len);
-	p->len = len;
-	p->n_fds = 0;
-	memcpy(p->bytes, bytes, len);
-	while (p->n_fds < n_fds) {
-		int fd = dup(fds[p->n_fds]), error = errno;
-
-		if (fd < 0) {
-			/* Without it what comes behind makes no sense to the
-			 * peer: they start anew on another link. */
-			packet_free(p);
-			errno = error;
-			send_failed(k);
-			return;
-		}
-		p->fds[p->n_fds++] = fd;
+	p = packet_make(bytes, len, fds, n_fds);
+	if (p == NULL) {
+		link_fail(k, strerror(errno));
+		return;
 	}
 	list_push_back(&k->queue, &p->link);
 	k->queued_bytes += len;

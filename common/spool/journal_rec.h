@@ -28,9 +28,9 @@ enum journal_type {
 	JOURNAL_MESSAGE = 1,	/* u32 envelope length, envelope, body */
 	JOURNAL_RETRY,		/* event (T): still ours, next attempt known */
 	JOURNAL_DONE,		/* event (D or P): ours no more */
-	JOURNAL_SETTLED,	/* u64 id[]: files, links, directories synced */
+	JOURNAL_SETTLED,	/* checkpoint items: their files are synced */
 	JOURNAL_STATE,		/* u64 id, u16 attempts, u16 flags, u32 0,
-				 * u64 next_us: carried forward, not logged */
+				 * u64 next_us: marks what is not logged */
 	JOURNAL_TYPES
 };
 
@@ -44,7 +44,7 @@ struct segment_head {
 	uint64_t prev_end;	/* where that one validly ends, 0 not known */
 	uint64_t created_us;
 	uint32_t key;		/* random: seeds all checksums behind */
-	uint32_t spare;
+	uint32_t checkpoint;	/* newest that segments were given up for */
 	uint32_t zero;
 	uint32_t crc;		/* of all before */
 };

@@ -9,12 +9,68 @@ check-kill: all
 		--build $(abs_builddir) --rounds $(ROUNDS) \
 		$${SEED:+--seed $$SEED}
 
+
+# Power loss at every point, failing calls, and the controls that prove it.
+# STATES, FAILS, SEED, CRASH_MUTANTS and CRASH_CONTROLS can be set.
+STATES = 10000
+FAILS = 2000
+CRASH_MUTANTS = $(crash_mutants)
+CRASH_CONTROLS = --controls
+crash_matrix_sources = %D%/crash_matrix.c %D%/matrix.c %D%/matrix.h \
+	%D%/runs.c %D%/runs.h %D%/script.c %D%/script.h %D%/peers.c \
+	%D%/peers.h %D%/ledger.c %D%/ledger.h %D%/world.c %D%/world.h \
+	%D%/world_loop.c \
+	%D%/pretend.c %D%/pretend.h
+crash_matrix_ldflags = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime \
+	-Wl,--wrap=arc4random
+crash_matrix_ldadd = spooler/libspooler.a tests/support/libcrashfs.a \
+	$(COMMON_LIBS)
+# Builds of it with one sync taken out of the spooler's source.
+crash_mutants = %D%/no_commit_sync %D%/no_meta_sync %D%/no_settle_dir_sync \
+	%D%/no_remove_dir_sync
+EXTRA_PROGRAMS += %D%/crash_matrix $(crash_mutants)
+CLEANFILES += %D%/crash_matrix$(EXEEXT) $(crash_mutants) \
+	%D%/mutant_commit.c %D%/mutant_file.c %D%/mutant_settle.c \
+	%D%/mutant_remove.c
+EXTRA_DIST += %D%/mutate
+%C%_crash_matrix_SOURCES = $(crash_matrix_sources)
+%C%_crash_matrix_LDFLAGS = $(crash_matrix_ldflags)
+%C%_crash_matrix_LDADD = $(crash_matrix_ldadd)
+nodist_%C%_no_commit_sync_SOURCES = %D%/mutant_commit.c
+%C%_no_commit_sync_SOURCES = $(crash_matrix_sources)
+%C%_no_commit_sync_LDFLAGS = $(crash_matrix_ldflags)
+%C%_no_commit_sync_LDADD = $(crash_matrix_ldadd)
+nodist_%C%_no_meta_sync_SOURCES = %D%/mutant_file.c
+%C%_no_meta_sync_SOURCES = $(crash_matrix_sources)
+%C%_no_meta_sync_LDFLAGS = $(crash_matrix_ldflags)
+%C%_no_meta_sync_LDADD = $(crash_matrix_ldadd)
+nodist_%C%_no_settle_dir_sync_SOURCES = %D%/mutant_settle.c
+%C%_no_settle_dir_sync_SOURCES = $(crash_matrix_sources)
+%C%_no_settle_dir_sync_LDFLAGS = $(crash_matrix_ldflags)
+%C%_no_settle_dir_sync_LDADD = $(crash_matrix_ldadd)
+nodist_%C%_no_remove_dir_sync_SOURCES = %D%/mutant_remove.c
+%C%_no_remove_dir_sync_SOURCES = $(crash_matrix_sources)
+%C%_no_remove_dir_sync_LDFLAGS = $(crash_matrix_ldflags)
+%C%_no_remove_dir_sync_LDADD = $(crash_matrix_ldadd)
+
+%D%/mutant_commit.c: spooler/journal.c %D%/mutate
+	$(AM_V_GEN)$(srcdir)/%D%/mutate batch_run 2 $(srcdir)/spooler/journal.c $@
+%D%/mutant_file.c: spooler/store.c %D%/mutate
+	$(AM_V_GEN)$(srcdir)/%D%/mutate write_file 1 $(srcdir)/spooler/store.c $@
+%D%/mutant_settle.c: spooler/settle.c %D%/mutate
+	$(AM_V_GEN)$(srcdir)/%D%/mutate round_run 1 $(srcdir)/spooler/settle.c $@
+%D%/mutant_remove.c: spooler/settle.c %D%/mutate
+	$(AM_V_GEN)$(srcdir)/%D%/mutate removal_run 1 $(srcdir)/spooler/settle.c $@
+
+.PHONY: check-crash
+check-crash: %D%/crash_matrix$(EXEEXT) $(CRASH_MUTANTS)
+	$(AM_V_at)%D%/crash_matrix --states=$(STATES) --fails=$(FAILS) \
+		$${SEED:+--seed=$$SEED} $(CRASH_CONTROLS) $(CRASH_MUTANTS)
 # Power cuts under load, and builds with one sync removed that must be caught.
 # CUTS, SEED and POWER_FLAGS can be set.  Needs root, loop devices and FUSE;
 # says SKIP where there is none.
 CUTS = 200
 EXTRA_DIST += %D%/check-power %D%/power_disk.py %D%/power_judge.py
-EXTRA_PROGRAMS =
 power_programs = %D%/power_cut$(EXEEXT) %D%/spooler-no-journal-sync$(EXEEXT) \
 	%D%/spooler-no-dir-sync$(EXEEXT) %D%/spooler-no-store-sync$(EXEEXT)
 EXTRA_PROGRAMS += %D%/power_cut %D%/spooler-no-journal-sync \

@@ -393,6 +393,8 @@ main(void)
 	tcase_add_test(t, batches);
 	tcase_add_test(t, back_pressure);
 	tcase_add_test(t, descriptors);
+	tcase_add_test(t, no_descriptor_to_wait_with);
+	tcase_add_test(t, too_many_descriptors_on_their_way);
 	tcase_add_test(t, no_room_for_a_descriptor);
 	tcase_add_loop_test(t, malformed, 0, (int)ARRAY_LEN(packets));
 	tcase_add_test(t, every_type_by_role);

@@ -104,13 +104,35 @@ on_note(void *arg, const struct journal_note *n)
 			ck_assert_uint_ne(g->failed_ino[i], ino_of(g, n->epoch));
 		}
 	}
-	journal_pin(g->j, n->epoch, r->state ? PIN_STATE : PIN_RECORD);
-	if (r->live) {	/* carried: the old place is free */
-		journal_unpin(g->j, r->epoch, PIN_STATE);
+	if (r->state) {
+		journal_needs_cover(g->j, n->epoch);
+	} else {
+		journal_pin(g->j, n->epoch);
 	}
+	r->lsn = n->lsn;
 	r->fate = RIG_OK;
 	r->live = true;
 	r->epoch = n->epoch;
+}
+
+/* A checkpoint, as far as the journal is concerned. */
+static void
+cover(struct rig *g)
+{
+	if (!g->cover_wanted) {
+		return;
+	}
+	g->cover_wanted = false;
+	g->n_covers++;
+	g->covered = journal_durable(g->j);
+	for (unsigned i = 0; i < g->n; i++) {
+		struct rig_record *r = &g->rec[i];
+
+		if (r->state && r->fate == RIG_OK && r->lsn <= g->covered) {
+			r->covered = true;
+		}
+	}
+	journal_covered(g->j, g->covered, g->n_covers);
 }
 
 static void
@@ -121,6 +143,7 @@ on_batch(void *arg, bool ok, uint64_t took_us)
 	(void)took_us;
 	g->n_batches += ok;
 	journal_logged(g->j, journal_durable(g->j));
+	cover(g);
 }
 
 static void
@@ -149,18 +172,11 @@ append(struct rig *g, unsigned n, size_t bytes)
 }
 
 static void
-on_carry(void *arg, uint32_t epoch)
+on_cover(void *arg)
 {
 	struct rig *g = arg;
 
-	g->n_carries++;
-	for (unsigned i = 0; i < g->n; i++) {
-		struct rig_record *r = &g->rec[i];
-
-		if (r->live && r->state && r->epoch == epoch) {
-			append(g, i, 500 + i % 9 * 700);
-		}
-	}
+	g->cover_wanted = true;
 }
 
 enum journal_room
@@ -215,13 +231,14 @@ on_second(void *arg)
 	struct rig *g = arg;
 
 	journal_poke(g->j);
+	cover(g);
 	loop_timer_set(&g->second, 50000);	/* a short one */
 }
 
 bool
 rig_open(struct rig *g)
 {
-	struct journal_hooks hooks = { on_note, on_batch, on_room, on_carry, g };
+	struct journal_hooks hooks = { on_note, on_batch, on_room, on_cover, g };
 	struct error err = { 0 };
 
 	if (g->c != NULL) {
@@ -280,7 +297,7 @@ rig_keep(struct rig *g, unsigned live)
 
 		if (r->live && !r->state) {
 			r->live = false;
-			journal_unpin(g->j, r->epoch, PIN_RECORD);
+			journal_unpin(g->j, r->epoch);
 			n--;
 		}
 	}
@@ -366,6 +383,8 @@ rig_replay(struct rig *g)
 				replay_batch(g, &s, image.bytes, &last);
 			}
 		}
+		journal_old_end(g->j, old.epoch, s.next_index == 0 ? 0 :
+		    journal_lsn(old.epoch, s.next_index - 1), true);
 	}
 	segment_image_fini(&image);
 }
@@ -376,14 +395,18 @@ rig_check_live(struct rig *g)
 	for (unsigned i = 0; i < g->n; i++) {
 		struct rig_record *r = &g->rec[i];
 
-		ck_assert_msg(!r->live || r->found, "record %u is lost", i);
-		/* A live one is pinned where it was; carried ones moved. */
-		if (r->live && journal_has(g->j, r->epoch)) {
-			journal_pin(g->j, r->epoch, r->state ? PIN_STATE :
-			    PIN_RECORD);
-		} else {
+		ck_assert_msg(!r->live || r->found || r->covered,
+		    "record %u is lost", i);
+		if (r->live && !r->state && journal_has(g->j, r->epoch)) {
+			journal_pin(g->j, r->epoch);
+		} else if (!r->state) {
 			r->live = false;
 		}
+	}
+	/* Segments were given up only for a checkpoint that is known of. */
+	ck_assert_uint_le(journal_checkpoint(g->j), g->n_covers);
+	if (g->n_covers > 0) {
+		journal_covered(g->j, g->covered, g->n_covers);
 	}
 	/* What is free durably does not come back. */
 	ck_assert_uint_ge(journal_oldest(g->j), g->floor);

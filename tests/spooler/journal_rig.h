@@ -18,7 +18,10 @@ enum rig_fate { RIG_NONE, RIG_WAITING, RIG_OK, RIG_FAILED };
 struct rig_record {
 	enum rig_fate fate;
 	bool important;
-	bool state;		/* held by PIN_STATE */
+	bool state;		/* of settled mail: in the journal until a
+				 * checkpoint covers it */
+	bool covered;
+	uint64_t lsn;
 	bool live;		/* pinned: replay must find it */
 	unsigned group;		/* appended in one callback */
 	uint32_t epoch;
@@ -45,7 +48,9 @@ struct rig {
 	uint32_t last_epoch;
 	uint64_t last_lsn;
 	unsigned fail_next;	/* writes to fail when a failure is told */
-	unsigned n_batches, n_rooms, n_carries;
+	unsigned n_batches, n_rooms, n_covers;
+	bool cover_wanted;
+	uint64_t covered;	/* up to here, by checkpoint n_covers */
 };
 
 void rig_init(struct rig *g, bool crashing, uint64_t seed);

@@ -57,3 +57,11 @@ EXTRA_tests_spooler_test_spooler_soak_DEPENDENCIES = spooler/spooler$(EXEEXT)
 check-spooler-soak: tests/spooler/test_spooler_soak
 	$(AM_V_at)EC_SOAK_SECONDS=$${SECONDS:-60} \
 		tests/spooler/test_spooler_soak
+check_PROGRAMS += tests/spooler/test_checkpoint
+TESTS += tests/spooler/test_checkpoint
+tests_spooler_test_checkpoint_SOURCES = tests/spooler/test_checkpoint.c \
+	$(spooler_rig)
+tests_spooler_test_checkpoint_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_checkpoint_LDADD = tests/support/libharness.a \
+	spooler/libspooler.a $(TEST_LIBS)
+EXTRA_tests_spooler_test_checkpoint_DEPENDENCIES = spooler/spooler$(EXEEXT)

@@ -141,7 +141,7 @@ START_TEST(recycling_rules)
 	journal_replayed(rig.j);
 	ck_assert_uint_eq(journal_oldest(rig.j), journal_newest(rig.j));
 	first = journal_oldest(rig.j);
-	journal_pin(rig.j, first, PIN_RECORD);
+	journal_pin(rig.j, first);
 	for (unsigned i = 0; i < 8; i++) {
 		rig_append(&rig, 20000, true, false);
 		rig_drain(&rig);
@@ -149,20 +149,20 @@ START_TEST(recycling_rules)
 	rig_keep(&rig, 0);
 	ck_assert(journal_has(rig.j, first));
 	ck_assert_int_ge(journal_segment_fd(rig.j, first), 0);
-	journal_unpin(rig.j, first, PIN_RECORD);
+	journal_unpin(rig.j, first);
 	ck_assert(!journal_has(rig.j, first));
 	ck_assert_int_eq(journal_segment_fd(rig.j, first), -1);
 	rig_fini(&rig);
 }
 END_TEST
 
-START_TEST(state_is_carried)
+START_TEST(state_waits_for_a_checkpoint)
 {
 	rig_init(&rig, true, 1);
 	ck_assert(rig_open(&rig));
 	journal_replayed(rig.j);
 	rig_work(&rig, 400);
-	ck_assert_uint_gt(rig.n_carries, 3);
+	ck_assert_uint_gt(rig.n_covers, 3);
 	for (unsigned i = 0; i < rig.n; i++) {
 		ck_assert_int_eq(rig.rec[i].fate, RIG_OK);
 	}
@@ -622,7 +622,7 @@ main(void)
 	tcase_add_test(t, full_and_reserve);
 	tcase_add_test(t, busy_until_the_batch_is_gone);
 	tcase_add_test(t, recycling_rules);
-	tcase_add_test(t, state_is_carried);
+	tcase_add_test(t, state_waits_for_a_checkpoint);
 	tcase_add_loop_test(t, crash_at_every_sync, 0, CRASHFS_LOSSES);
 	tcase_add_test(t, death_then_power_loss);
 	tcase_add_loop_test(t, failed_sync, 0, CRASHFS_LOSSES);

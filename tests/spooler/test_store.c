@@ -188,6 +188,7 @@ END_TEST
 
 static struct crashfs *c;
 static struct store st;
+static struct store_dirty dirty;
 static struct error err;
 
 static void
@@ -245,33 +246,35 @@ START_TEST(directory_sync_fails)
 {
 	struct slice part = SLICE("body");
 	msgid id;
-	unsigned dir;
 
 	start();
 	id = m.rcpt.id;
-	dir = msgid_dir(id);
+	st.at_once = _i == 1;
+	memset(&dirty, 0, sizeof dirty);
 	for (int i = 0; i < 2; i++) {
-		crashfs_fail(c, CRASHFS_BIT(CRASHFS_SYNC_DIR), i == 0, EIO,
-		    false);
-		ck_assert_int_eq(store_write_data(&st, id, &part, 1, &err), 0);
-		ck_assert_int_eq(store_write_meta(&st, &m, &err), 0);
-		ck_assert_int_eq(store_sync_dir(&st, dir, &err), i - 1);
+		crashfs_fail(c, CRASHFS_BIT(CRASHFS_SYNC_DIR) |
+		    CRASHFS_BIT(CRASHFS_SYNC_FS), i == 0, EIO, false);
+		ck_assert_int_eq(store_write_data(&st, id, &part, 1, &dirty,
+		    &err), 0);
+		ck_assert_int_eq(store_write_meta(&st, &m, &dirty, &err), 0);
+		ck_assert_int_eq(store_sync(&st, &dirty, &err), i - 1);
 	}
 	power_lost();
+	st.at_once = _i == 1;
 	ck_assert(data_is(id, "body"));
 	ck_assert(has_meta(id));
 	for (int i = 0; i < 2; i++) {
-		crashfs_fail(c, CRASHFS_BIT(CRASHFS_SYNC_DIR), i == 0, EIO,
-		    false);
+		crashfs_fail(c, CRASHFS_BIT(CRASHFS_SYNC_DIR) |
+		    CRASHFS_BIT(CRASHFS_SYNC_FS), i == 0, EIO, false);
 		ck_assert_int_eq((i == 0 ? store_remove : store_remove_again)(
-		    &st, id, &err), 0);
-		ck_assert_int_eq(store_sync_dir(&st, dir, &err), i - 1);
+		    &st, id, &dirty, &err), 2);
+		ck_assert_int_eq(store_sync(&st, &dirty, &err), i - 1);
 	}
 	power_lost();
 	ck_assert(!data_is(id, "body"));
 	ck_assert(!has_meta(id));
 	crashfs_fail(c, CRASHFS_BIT(CRASHFS_OPEN), 1, ENOSPC, false);
-	ck_assert_int_lt(store_remove_again(&st, id, &err), 0);
+	ck_assert_int_lt(store_remove_again(&st, id, &dirty, &err), 0);
 	stop();
 }
 END_TEST
@@ -289,18 +292,18 @@ START_TEST(pair)
 	third = id + 2;
 	store_name(msgid_make(0x4ac1dd6c, 2001, 0x4bc6), name);
 	ck_assert_str_eq(name, "B4-02001-C6DD1CA4");
-	ck_assert_int_eq(store_write_data(&st, id, parts, 3, &err), 0);
-	ck_assert_int_eq(store_write_meta(&st, &m, &err), 0);
+	ck_assert_int_eq(store_write_data(&st, id, parts, 3, &dirty, &err), 0);
+	ck_assert_int_eq(store_write_meta(&st, &m, &dirty, &err), 0);
 	ck_assert(data_is(id, "one two\r\n"));
-	ck_assert_int_eq(store_link_data(&st, id, other), 0);
-	ck_assert_int_eq(store_link_data(&st, id, other), 0);	/* redone */
+	ck_assert_int_eq(store_link_data(&st, id, other, &dirty), 0);
+	ck_assert_int_eq(store_link_data(&st, id, other, &dirty), 0);	/* redone */
 	ck_assert(data_is(other, "one two\r\n"));
 	/* Writing one anew leaves the linked one alone. */
-	ck_assert_int_eq(store_write_data(&st, other, parts, 1, &err), 0);
+	ck_assert_int_eq(store_write_data(&st, other, parts, 1, &dirty, &err), 0);
 	ck_assert(data_is(id, "one two\r\n"));
 	ck_assert(data_is(other, "one "));
 	crashfs_fail(c, CRASHFS_BIT(CRASHFS_LINK), 1, EMLINK, true);
-	ck_assert_int_lt(store_link_data(&st, id, third), 0);
+	ck_assert_int_lt(store_link_data(&st, id, third, &dirty), 0);
 	ck_assert_int_eq(errno, EMLINK);
 	crashfs_fail(c, 0, 0, 0, false);
 	buf_clear(&text);
@@ -308,8 +311,8 @@ START_TEST(pair)
 	    err.text);
 	ck_assert_int_eq(again(), META_OK);
 	ck_assert_int_lt(store_read_meta(&st, other, &text, &err), 0);
-	ck_assert_int_eq(store_remove(&st, id, &err), 2);
-	ck_assert_int_eq(store_remove(&st, id, &err), 0);
+	ck_assert_int_eq(store_remove(&st, id, &dirty, &err), 2);
+	ck_assert_int_eq(store_remove(&st, id, &dirty, &err), 0);
 	ck_assert(!data_is(id, "one two\r\n"));
 	ck_assert_int_eq(fstatat(st.base, "quarantine", &s, 0), 0);
 	stop();
@@ -322,12 +325,13 @@ START_TEST(remove_in_order)
 	struct slice part = SLICE("body");
 
 	start();
-	ck_assert_int_eq(store_write_data(&st, m.rcpt.id, &part, 1, &err), 0);
-	ck_assert_int_eq(store_write_meta(&st, &m, &err), 0);
+	ck_assert_int_eq(store_write_data(&st, m.rcpt.id, &part, 1, &dirty,
+	    &err), 0);
+	ck_assert_int_eq(store_write_meta(&st, &m, &dirty, &err), 0);
 	crashfs_fail(c, CRASHFS_BIT(CRASHFS_UNLINK), 1, EIO, false);
-	ck_assert_int_lt(store_remove(&st, m.rcpt.id, &err), 0);
+	ck_assert_int_lt(store_remove(&st, m.rcpt.id, &dirty, &err), 0);
 	ck_assert(data_is(m.rcpt.id, "body"));
-	ck_assert_int_eq(store_remove(&st, m.rcpt.id, &err), 2);
+	ck_assert_int_eq(store_remove(&st, m.rcpt.id, &dirty, &err), 2);
 	stop();
 }
 END_TEST
@@ -336,24 +340,26 @@ END_TEST
 START_TEST(settled_survives)
 {
 	struct slice part = SLICE("body");
-	unsigned d = msgid_dir(m.rcpt.id);
+	int loss = _i % (CRASHFS_LOSSES + 1);
 
 	start();
-	d = msgid_dir(m.rcpt.id);
-	ck_assert_int_eq(store_write_data(&st, m.rcpt.id, &part, 1, &err), 0);
-	ck_assert_int_eq(store_write_meta(&st, &m, &err), 0);
-	if (_i == CRASHFS_LOSSES) {
+	st.at_once = _i > CRASHFS_LOSSES;	/* else file by file */
+	ck_assert_int_eq(store_write_data(&st, m.rcpt.id, &part, 1, &dirty,
+	    &err), 0);
+	ck_assert_int_eq(store_write_meta(&st, &m, &dirty, &err), 0);
+	if (loss == CRASHFS_LOSSES) {
 		/* Without the directory's sync the names may be lost. */
 		crashfs_crash_now(c, CRASHFS_DROP);
 	} else {
-		ck_assert_int_eq(store_sync_dir(&st, d, &err), 0);
-		crashfs_crash_now(c, (enum crashfs_loss)_i);
+		ck_assert_int_eq(store_sync(&st, &dirty, &err), 0);
+		crashfs_crash_now(c, (enum crashfs_loss)loss);
 	}
 	store_close(&st);
 	crashfs_reboot(c);
 	ck_assert_int_eq(store_open(&st, &crashfs_fs, crashfs_path(c), 0640,
 	    &err), 0);
-	ck_assert_int_eq(data_is(m.rcpt.id, "body"), _i != CRASHFS_LOSSES);
+	ck_assert_int_eq(data_is(m.rcpt.id, "body"),
+	    loss != CRASHFS_LOSSES);
 	stop();
 }
 END_TEST
@@ -388,9 +394,10 @@ START_TEST(any_call_fails)
 	for (uint64_t n = 1; n < 12; n++) {
 		crashfs_fail(c, CRASHFS_CHANGES, n, ENOSPC, false);
 		err.text[0] = '\0';
-		if (store_write_data(&st, m.rcpt.id, &part, 1, &err) < 0 ||
-		    store_write_meta(&st, &m, &err) < 0 ||
-		    store_sync_dir(&st, msgid_dir(m.rcpt.id), &err) < 0) {
+		if (store_write_data(&st, m.rcpt.id, &part, 1, &dirty,
+		    &err) < 0 ||
+		    store_write_meta(&st, &m, &dirty, &err) < 0 ||
+		    store_sync(&st, &dirty, &err) < 0) {
 			ck_assert_uint_gt(strlen(err.text), 0);
 		} else {
 			crashfs_fail(c, 0, 0, 0, false);
@@ -418,9 +425,10 @@ main(void)
 	tcase_add_loop_test(t, lines_changed, 0, (int)ARRAY_LEN(lines));
 	tcase_add_test(t, result_texts);
 	tcase_add_test(t, pair);
-	tcase_add_test(t, directory_sync_fails);
+	tcase_add_loop_test(t, directory_sync_fails, 0, 2);
 	tcase_add_test(t, remove_in_order);
-	tcase_add_loop_test(t, settled_survives, 0, CRASHFS_LOSSES + 1);
+	tcase_add_loop_test(t, settled_survives, 0,
+	    2 * (CRASHFS_LOSSES + 1));
 	tcase_add_test(t, quarantine);
 	tcase_add_test(t, any_call_fails);
 	r = srunner_create(s);

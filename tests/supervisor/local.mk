@@ -30,6 +30,15 @@ dist_check_SCRIPTS += %D%/test_supervisor.sh
 EXTRA_DIST += %D%/test_supervisor.py
 TESTS += %D%/test_supervisor.sh
 
+# The skeleton of workers under a harness that plays the supervisor.
+check_PROGRAMS += %D%/test_refused_start
+TESTS += %D%/test_refused_start
+tests_supervisor_test_refused_start_SOURCES = %D%/test_refused_start.c
+tests_supervisor_test_refused_start_CFLAGS = $(TEST_CFLAGS)
+tests_supervisor_test_refused_start_LDADD = \
+	tests/support/libharness.a $(TEST_LIBS)
+EXTRA_tests_supervisor_test_refused_start_DEPENDENCIES = \
+	tests/supervisor/fake_worker$(EXEEXT)
 check_PROGRAMS += %D%/test_preflight
 TESTS += %D%/test_preflight
 tests_supervisor_test_preflight_SOURCES = %D%/test_preflight.c

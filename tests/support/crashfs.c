@@ -122,11 +122,11 @@ crash_pread(int fd, void *p, size_t n, uint64_t offset)
 
 	pthread_mutex_lock(&lock);
 	if (enter(CRASHFS_READ)) {
-		i = inode_of(current, fd);
+		i = disk_of(current, fd);
 		good = i == NULL ? 0 : before_bad(i, n, offset);
 		errno = EIO;
-		r = disk_of(current, fd) == NULL ? -1 :
-		    pread(fd, p, n, (off_t)offset);
+		r = i == NULL || (good == 0 && n > 0) ? -1 :
+		    pread(fd, p, good, (off_t)offset);
 	}
 	pthread_mutex_unlock(&lock);
 	return r;
@@ -167,6 +167,26 @@ static int
 crash_sync_dir(int fd)
 {
 	return sync_one(fd, CRASHFS_SYNC_DIR);
+}
+
+static int
+crash_sync_fs(int fd)
+{
+	int r = -1, e;
+	bool ok;
+
+	(void)fd;
+	tell(CRASHFS_SYNC_FS);
+	pthread_mutex_lock(&lock);
+	ok = enter(CRASHFS_SYNC_FS);
+	e = errno;
+	if (!current->crashed) {
+		disk_all_synced(current, ok);
+		r = ok ? 0 : -1;
+	}
+	errno = e;
+	pthread_mutex_unlock(&lock);
+	return r;
 }
 
 static int
@@ -264,6 +284,7 @@ const struct fs crashfs_fs = {
 	.pread_fd = crash_pread,
 	.sync_data = crash_sync,
 	.sync_dir = crash_sync_dir,
+	.sync_fs = crash_sync_fs,
 	.rename_at = crash_rename,
 	.link_at = crash_link,
 	.unlink_at = crash_unlink,
@@ -346,6 +367,7 @@ crashfs_reboot(struct crashfs *c)
 	disk_remove_tree(old);
 	c->crashed = c->failing = false;
 	c->crash_in = c->fail_in = 0;
+	c->n_bad = 0;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -355,6 +377,7 @@ crashfs_restart(struct crashfs *c)
 	pthread_mutex_lock(&lock);
 	c->crashed = c->failing = false;
 	c->crash_in = c->fail_in = 0;
+	c->n_bad = 0;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -420,8 +443,7 @@ crashfs_crash_at_call(struct crashfs *c, unsigned calls, uint64_t n,
 void
 crashfs_crash_at_sync(struct crashfs *c, uint64_t n, enum crashfs_loss loss)
 {
-	crashfs_crash_at_call(c, CRASHFS_BIT(CRASHFS_SYNC) |
-	    CRASHFS_BIT(CRASHFS_SYNC_DIR), n, loss);
+	crashfs_crash_at_call(c, CRASHFS_SYNCS, n, loss);
 }
 
 void
@@ -469,7 +491,7 @@ crashfs_bad_bytes(struct crashfs *c, const char *path, uint64_t at,
 	ec_assert(dir >= 0 && fstatat(dir, path, &st, 0) == 0 &&
 	    c->n_bad < ARRAY_LEN(c->bad));
 	close(dir);
-	c->bad[c->n_bad++] = (struct bad){ inode_find(c, &st), at, bytes };
+	c->bad[c->n_bad++] = (struct bad){ disk_find(c, &st), at, bytes };
 	pthread_mutex_unlock(&lock);
 }
 
@@ -489,8 +511,7 @@ crashfs_count(const struct crashfs *c, unsigned calls)
 uint64_t
 crashfs_syncs(const struct crashfs *c)
 {
-	return crashfs_count(c, CRASHFS_BIT(CRASHFS_SYNC) |
-	    CRASHFS_BIT(CRASHFS_SYNC_DIR));
+	return crashfs_count(c, CRASHFS_SYNCS);
 }
 
 void

@@ -45,10 +45,13 @@ enum crashfs_loss {
 
 enum crashfs_call {
 	CRASHFS_OPEN, CRASHFS_WRITE, CRASHFS_READ, CRASHFS_SYNC,
-	CRASHFS_SYNC_DIR, CRASHFS_RENAME, CRASHFS_LINK, CRASHFS_UNLINK,
+	CRASHFS_SYNC_DIR, CRASHFS_SYNC_FS, CRASHFS_RENAME, CRASHFS_LINK,
+	CRASHFS_UNLINK,
 	CRASHFS_MKDIR, CRASHFS_TRUNCATE, CRASHFS_STAT, CRASHFS_CALLS
 };
 #define CRASHFS_BIT(call) (1u << (call))
+#define CRASHFS_SYNCS (CRASHFS_BIT(CRASHFS_SYNC) | \
+	CRASHFS_BIT(CRASHFS_SYNC_DIR) | CRASHFS_BIT(CRASHFS_SYNC_FS))
 #define CRASHFS_ANY (CRASHFS_BIT(CRASHFS_CALLS) - 1u)
 #define CRASHFS_CHANGES (CRASHFS_ANY & ~(CRASHFS_BIT(CRASHFS_READ) | \
 	CRASHFS_BIT(CRASHFS_STAT)))
@@ -82,6 +85,11 @@ void crashfs_restart(struct crashfs *c);
 #define CRASHFS_SHORT (-1)
 void crashfs_fail(struct crashfs *c, unsigned calls, uint64_t n, int error,
 	bool for_good);
+
+/* A bad sector: reading any of these bytes of the file fails with EIO, until
+ * the next reboot or restart; what is before them can be read. */
+void crashfs_bad_bytes(struct crashfs *c, const char *path, uint64_t at,
+	uint64_t bytes);
 
 /*
  * All that the disk may hold if the power went now, without its going: what

@@ -293,3 +293,15 @@ disk_dir_synced(struct crashfs *c, const struct inode *dir, bool ok)
 		naming_remove(c, at);
 	}
 }
+
+void
+disk_all_synced(struct crashfs *c, bool ok)
+{
+	for (struct inode *i = c->inodes; i != NULL; i = i->next) {
+		if (S_ISDIR(i->mode)) {
+			disk_dir_synced(c, i, ok);
+		} else {
+			disk_file_synced(c, i, ok);
+		}
+	}
+}

@@ -85,6 +85,11 @@ struct crashfs {
 	int fail_error;
 	bool fail_for_good, failing, crashed;
 	bool shorten;		/* the call let in just now is to be short */
+	struct bad {		/* sectors: until reboot or restart */
+		const struct inode *of;
+		uint64_t at, bytes;
+	} bad[8];
+	unsigned n_bad;
 	void (*on_change)(void *arg, enum crashfs_call call);
 	void *on_change_arg;
 };
@@ -101,6 +106,8 @@ void disk_add_change(struct crashfs *c, struct inode *i, bool truncate,
 void disk_add_naming(struct crashfs *c, unsigned n, const struct part *parts);
 /* Everything named so far is forgotten, undone or not. */
 void disk_forget_namings(struct crashfs *c);
+/* Of everything, as by syncfs. */
+void disk_all_synced(struct crashfs *c, bool ok);
 void disk_file_synced(struct crashfs *c, struct inode *i, bool ok);
 void disk_dir_synced(struct crashfs *c, const struct inode *dir, bool ok);
 /* The calls of these names, done and noted.  disk_parent: the directory a

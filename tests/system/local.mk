@@ -13,6 +13,12 @@ check-road: all
 check-errors: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-errors \
 		--build $(abs_builddir)
+
+EXTRA_DIST += %D%/check-spool-tools
+.PHONY: check-spool-tools
+check-spool-tools: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-spool-tools \
+		--build $(abs_builddir)
 check-preflight: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-preflight \
 		--build $(abs_builddir)

@@ -13,7 +13,7 @@ table=
 CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-10}
 export CK_TIMEOUT_MULTIPLIER
 
-stages="tools gcc check sanitize fuzz format lint road errors kill power distcheck demo"
+stages="tools gcc check sanitize fuzz format lint road errors preflight spooltools crash kill power distcheck demo"
 
 skip() {
 	say "SKIP: $*"
@@ -113,6 +113,16 @@ stage_road() {
 stage_errors() {
 	json_stage "check-errors: what an operator gets wrong" \
 		"$logs/errors.log" make -C build check-errors
+}
+
+stage_spooltools() {
+	json_stage "check-spool-tools: a spool damaged in each way" \
+		"$logs/spooltools.log" make -C build check-spool-tools
+}
+
+stage_preflight() {
+	json_stage "check-preflight: ec_check on real file systems" \
+		"$logs/preflight.log" make -C build check-preflight
 }
 
 # The short form; STATES, FAILS and MUTANTS for more.
