@@ -141,7 +141,7 @@ state_of(struct spooler *s, msgid id, uint64_t lsn)
 	if (slot == 0) {
 		slot = index_add(&s->index, id);
 		m = index_at(&s->index, slot);
-		m->flags |= MSG_SETTLED;
+		index_set_settled(&s->index, m);
 		return m;
 	}
 	m = index_at(&s->index, slot);
@@ -267,7 +267,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 			leave_journal(s, m);
 		}
 	}
-	m->flags |= MSG_SETTLED;
+	index_set_settled(&s->index, m);
 	m->received_s = i->received_s;
 	m->queue = queue;
 	checkpoint_note(s, m, (uint32_t)(lsn >> 32));

@@ -306,8 +306,8 @@ settled(struct spooler *s, struct settle_item *it, uint32_t epoch)
 	struct msg *m = index_at(&s->index, it->msg);
 	struct txn *x;
 
-	m->flags = (uint8_t)((m->flags & ~(MSG_SETTLING | MSG_FILES)) |
-	    MSG_SETTLED);
+	m->flags &= (uint8_t)~(MSG_SETTLING | MSG_FILES);
+	index_set_settled(&s->index, m);
 	checkpoint_note(s, m, epoch);
 	x = txn_at(&s->txns, m->txn);
 	x->file = m->id;
