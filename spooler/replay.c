@@ -78,7 +78,7 @@ on_message(struct spooler *s, const struct journal_record *rec)
 		journal_unpin(s->journal, x->epoch);
 		txn_put(&s->txns, x);
 	} else {
-		x->settle_us = spooler_now(s) + s->set.settle_after_us;
+		x->settle_us = spooler_now(s);
 		list_push_back(&s->settle_order, &x->settle);
 	}
 	scratch_fini(&scratch);
