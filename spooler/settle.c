@@ -245,8 +245,7 @@ settled(struct spooler *s, struct settle_item *it, uint32_t epoch)
 	struct msg *m = index_at(&s->index, it->msg);
 	struct txn *x;
 
-	m->flags = (uint8_t)((m->flags & ~(MSG_SETTLING | MSG_FILES)) |
-	    MSG_SETTLED);
+	m->flags = (uint8_t)((m->flags & ~MSG_SETTLING) | MSG_SETTLED);
 	checkpoint_note(s, m, epoch);
 	x = txn_at(&s->txns, m->txn);
 	x->file = m->id;
