@@ -518,10 +518,10 @@ replay_start(struct spooler *s, struct error *err_out)
 	index_init(&p->looked);
 	segment_image_init(&p->image);
 	p->began_us = clock_mono_us();
-	p->first_epoch = journal_newest(s->journal);
 	p->reader = workq_create(s->loop, "replay", 2);
 	while (journal_old(s->journal, p->n_segments, &old)) {
 		p->n_segments++;
+		p->first_epoch = old.epoch + 1;
 	}
 	loop_on_turn_end(s->loop, &p->hook, on_turn_end, s);
 	replay_checkpoint_start(s);

@@ -32,7 +32,7 @@ struct replay {
 					 * files that nobody knows are mail */
 	uint32_t entered, n_enter;	/* slots */
 	unsigned segment, n_segments;
-	uint32_t first_epoch;		/* of our own segments */
+	uint32_t first_epoch;		/* of segments with nothing to replay */
 	unsigned dirs_done, dirs_asked;
 	struct segment_job *job;	/* being applied */
 	struct segment_image image;	/* of the one being read or applied */
