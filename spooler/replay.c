@@ -78,7 +78,7 @@ on_message(struct spooler *s, const struct journal_record *rec)
 		journal_unpin(s->journal, x->epoch);
 		txn_put(&s->txns, x);
 	} else {
-		x->settle_us = spooler_now(s) + s->set.settle_after_us;
+		x->settle_us = spooler_now(s);
 		list_push_back(&s->settle_order, &x->settle);
 	}
 	scratch_fini(&scratch);
@@ -141,7 +141,7 @@ state_of(struct spooler *s, msgid id, uint64_t lsn)
 	if (slot == 0) {
 		slot = index_add(&s->index, id);
 		m = index_at(&s->index, slot);
-		m->flags |= MSG_SETTLED;
+		index_set_settled(&s->index, m);
 		return m;
 	}
 	m = index_at(&s->index, slot);
@@ -267,7 +267,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 			leave_journal(s, m);
 		}
 	}
-	m->flags |= MSG_SETTLED;
+	index_set_settled(&s->index, m);
 	m->received_s = i->received_s;
 	m->queue = queue;
 	checkpoint_note(s, m, (uint32_t)(lsn >> 32));
