@@ -518,6 +518,9 @@ replay_store_start(struct spooler *s)
 	/* What is not there any more when the sweep looks for it was removed
 	 * by a process before us: durably, after this. */
 	settle_sync_all(s);
+	if (!s->replay->unread) {
+		large_sweep(s, s->replay->journal_damage);
+	}
 	s->replay->sweep_at = 1;
 	s->replay->sweep_end = s->replay->ended.msgs.fresh;
 	next_dirs(s);

@@ -35,6 +35,8 @@ struct settle_body {		/* of one transaction, for the thread to read: its
 				 * hold keeps these bytes as they are */
 	struct slice *parts;	/* in memory, or else: */
 	unsigned n;
+	bool large;		/* in large/: linked, not written */
+	msgid batch;
 	int fd;			/* of its segment, pinned */
 	uint64_t size, at;
 };
@@ -184,7 +186,13 @@ settle_one(struct settle_round *r, struct settle_item *it, msgid *first,
 {
 	struct store *st = &r->s->store;
 
-	if (it->first) {
+	if (r->bodies[it->body].large) {
+		if (store_link_large(st, r->bodies[it->body].batch,
+		    it->meta.rcpt.id, d) < 0) {
+			return error_sys(&r->err, "cannot link a body of "
+			    "large/");
+		}
+	} else if (it->first) {
 		*first = it->meta.rcpt.id;
 		if (write_body(r, it, d) < 0) {
 			return -1;
@@ -377,7 +385,7 @@ static void
 body_of(struct spooler *s, const struct txn *x, struct settle_body *b)
 {
 	*b = (struct settle_body){ .n = x->n_pieces, .size = x->size,
-		.at = x->body_at,
+		.at = x->body_at, .large = x->large, .batch = x->batch_id,
 		.fd = journal_segment_fd(s->journal, x->epoch) };
 	b->parts = xcalloc(EC_MAX(b->n, 1u), sizeof *b->parts);
 	for (unsigned i = 0; i < b->n; i++) {
