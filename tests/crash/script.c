@@ -256,6 +256,7 @@ script_recover(struct machine *m)
 	msgid id;
 
 	ledger_power_lost(m->l);
+	world_power_lost();
 	m->w = xcalloc(1, sizeof *m->w);
 	m->w->quick = true;
 	if (!start(m)) {

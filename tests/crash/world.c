@@ -242,24 +242,34 @@ configure(const char *base, struct error *err_out)
 	return c;
 }
 
-/* Nobody here writes into it, so all have the same; and as it is read from end
- * to end at each start it is made of few pages. */
+/* The supervisor's, of the machine: it outlives a spooler, and is zeros when the
+ * power comes back.  What is read from end to end at each start is made of few
+ * pages. */
 static struct stage_table *
-no_stages(void)
+stages(void)
 {
 	static struct stage_table *t;
 	size_t size = num_round_up(sizeof *t, 2u << 20);
 	char *p;
 
 	if (t == NULL) {
-		p = mmap(NULL, size + (2u << 20), PROT_READ,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		p = mmap(NULL, size + (2u << 20), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		ec_assert(p != MAP_FAILED);
 		p += num_round_up((uintptr_t)p, 2u << 20) - (uintptr_t)p;
-		madvise(p, size, MADV_HUGEPAGE);
+		madvise(p, offsetof(struct stage_table, ids), MADV_HUGEPAGE);
 		t = (struct stage_table *)(void *)p;
 	}
 	return t;
+}
+
+void
+world_power_lost(void)
+{
+	struct stage_table *t = stages();
+
+	ec_assert(madvise(t, num_round_up(sizeof *t, 2u << 20),
+	    MADV_DONTNEED) == 0);
 }
 
 int
@@ -271,7 +281,7 @@ world_start(struct world *w, const char *base, struct error *err_out)
 	list_init(&w->packets);
 	world_loop_begin(w);
 	w->w = (struct worker){ .world = w, .board =
-		xcalloc(1, sizeof *w->w.board), .stages = no_stages() };
+		xcalloc(1, sizeof *w->w.board), .stages = stages() };
 	w->w.config = configure(base, err_out);
 	if (w->w.config == NULL) {
 		return -1;

@@ -51,6 +51,8 @@ uint64_t world_wall_us(void);
 void world_pass(uint64_t us);
 uint64_t world_random(void);
 void world_seed(uint64_t seed);
+/* What stood in memory is gone. */
+void world_power_lost(void);
 
 int world_start(struct world *w, const char *base, struct error *err_out);
 /* Nothing more of it runs.  Its memory and descriptors stay: as a process that
