@@ -19,10 +19,10 @@ CRASH_CONTROLS = --controls
 crash_matrix_sources = %D%/crash_matrix.c %D%/matrix.c %D%/matrix.h \
 	%D%/runs.c %D%/runs.h %D%/script.c %D%/script.h %D%/peers.c \
 	%D%/peers.h %D%/ledger.c %D%/ledger.h %D%/world.c %D%/world.h \
-	%D%/world_loop.c \
+	%D%/world_loop.c %D%/harm.c %D%/harm.h \
 	%D%/pretend.c %D%/pretend.h
 crash_matrix_ldflags = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime \
-	-Wl,--wrap=arc4random
+	-Wl,--wrap=arc4random -Wl,--wrap=fs_sync_fs_tells
 crash_matrix_ldadd = spooler/libspooler.a tests/support/libcrashfs.a \
 	$(COMMON_LIBS)
 # Builds of it with one sync taken out of the spooler's source.

@@ -2,6 +2,8 @@
 #include "tests/crash/script.h"
 
 #include "common/base/log.h"
+#include "spooler/replay.h"
+#include "tests/crash/harm.h"
 
 #define SECOND_US UINT64_C(1000000)
 #define REPLAY_TURNS 3000u
@@ -15,6 +17,18 @@ below(uint64_t n)
 }
 
 static void
+watch_segments(struct machine *m)
+{
+	const struct journal *j = m->w->s->journal;
+
+	m->opened += journal_newest(j) != m->newest;
+	m->newest = journal_newest(j);
+	m->given_up += journal_oldest(j) != m->oldest && m->oldest != 0 &&
+	    journal_checkpoint(j) != 0;
+	m->oldest = journal_oldest(j);
+}
+
+static void
 turn(struct machine *m)
 {
 	world_turn(m->w);
@@ -23,6 +37,7 @@ turn(struct machine *m)
 		    m->w->why);
 		m->w->bad_peers = 0;
 	}
+	watch_segments(m);
 	if (m->on_turn != NULL) {
 		m->on_turn(m->arg);
 	}
@@ -252,7 +267,7 @@ void
 script_recover(struct machine *m)
 {
 	struct crashfs_image *end;
-	unsigned n = 0;
+	unsigned n = 0, relied;
 	msgid id;
 
 	ledger_power_lost(m->l);
@@ -263,6 +278,7 @@ script_recover(struct machine *m)
 		ledger_fault(m->l, FAULT_REFUSED, "%s", m->w->why);
 		return;
 	}
+	relied = journal_checkpoint(m->w->s->journal);
 	while (n++ < REPLAY_TURNS && !replay_is_over(m->w->s)) {
 		turn(m);
 	}
@@ -270,12 +286,17 @@ script_recover(struct machine *m)
 		ledger_fault(m->l, FAULT_STUCK, "replay does not end");
 		return;
 	}
+	if (relied > 0 && m->w->s->replay->damage && !m->l->harmed) {
+		ledger_fault(m->l, FAULT_UNCOVERED, "segments were given up "
+		    "for checkpoint %u", relied);
+	}
 	ledger_check_found(m->l, m->w->s);
 	deliver(m);
 	id = spooler_new_id(m->w->s);
 	ledger_new_id(m->l, id);
 	end = crashfs_image_make(m->disk, CRASHFS_KEEP, CRASHFS_KEEP, 0);
 	ledger_check_over(m->l, crashfs_image_files(end, "??"),
-	    crashfs_image_files(end, "quarantine"));
+	    crashfs_image_files(end, "quarantine") - (m->l->harmed ?
+	    harm_put_away(m->disk) : 0));
 	crashfs_image_free(&end);
 }

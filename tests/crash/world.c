@@ -13,6 +13,8 @@
 #define TURN_US 1000u
 #define SEGMENT_BYTES (256u << 10)	/* a bounce must fit in one */
 #define SEGMENTS 6u
+#define DELTAS 3u		/* of one base: several bases are to come */
+#define RESERVE_STEP (64u << 10)
 
 struct packet {
 	struct list_node link;
@@ -219,6 +221,23 @@ worker_finished(struct worker *w)
 	(void)w;
 }
 
+/* The store asks this once, at its start.  The machine's. */
+static bool at_once = true;
+
+void
+world_store(bool all_at_once)
+{
+	at_once = all_at_once;
+}
+
+bool __wrap_fs_sync_fs_tells(void);
+
+bool
+__wrap_fs_sync_fs_tells(void)
+{
+	return at_once;
+}
+
 /* The whole. */
 
 static struct config *
@@ -231,7 +250,7 @@ configure(const char *base, struct error *err_out)
 	snprintf(text, sizeof text, "SpoolBase = \"%s\"\n"
 	    "Hostname = \"mx.example.org\"\nSettle_After = 2\n"
 	    "Retry_Interval = 20\nMax_Retry_Interval = 60\n"
-	    "Max_Retries = none\n", base);
+	    "Max_Retries = none\nCheckpoint_Interval = 4\n", base);
 	config_report_init(&report);
 	c = config_parse(slice_of(text), "crash", &report);
 	if (c == NULL) {
@@ -295,6 +314,8 @@ world_start(struct world *w, const char *base, struct error *err_out)
 	w->s->fs = w->fs != NULL ? w->fs : &crashfs_fs;
 	w->s->limits = (struct journal_limits){
 		(uint64_t)SEGMENTS * SEGMENT_BYTES, SEGMENT_BYTES };
+	w->s->checkpoint_limits = (struct checkpoint_limits){ DELTAS,
+		RESERVE_STEP };
 	if (life_start(&w->w, &code, err_out) < 0) {
 		w->s = NULL;
 		return -1;
