@@ -3,14 +3,14 @@
  * crash_matrix [--states=N] [--fails=N] [--seed=N] [--rounds=N] [--jobs=N]
  *	[--second=N] [--harm=N] [--store=at-once|by-file] [--control=KIND]
  *	[--until-fault] [--quiet]
- *	[--controls] [[MODE:]MUTANT ...]
+ *	[--controls] [MUTANT ...]
  *
  * Loses power, and lets calls fail, under the spooler: see matrix.h.  Ends
  * with one line of JSON; 0 if no promise was broken and every control was
  * caught.  Controls are this program with a sync that is only pretended
  * (--controls tries every kind), and the mutants: builds of it with one sync
- * taken out of the spooler's source.  One whose sync is of one MODE only is
- * tried in that, the others at-once.
+ * taken out of the spooler's source.  One whose sync is made by-file only
+ * ("by_file" in a mutant's name) is tried so, the others at-once.
  */
 #include "tests/crash/matrix.h"
 
@@ -33,7 +33,7 @@ struct options {
 static const char usage[] = "usage: crash_matrix [--states=N] [--fails=N] "
     "[--seed=N] [--rounds=N] [--jobs=N] [--second=N] [--harm=N] "
     "[--store=at-once|by-file] [--control=KIND] [--until-fault] [--quiet] "
-    "[--controls] [[MODE:]MUTANT ...]\n";
+    "[--controls] [MUTANT ...]\n";
 
 static const char *const modes[] = { [MATRIX_AT_ONCE] = "at-once",
 	[MATRIX_BY_FILE] = "by-file" };
@@ -224,12 +224,8 @@ main(int argc, char **argv)
 		    MATRIX_BY_FILE : MATRIX_AT_ONCE, &o);
 	}
 	for (int i = optind; i < argc; i++, controls++) {
-		const char *colon = strchr(argv[i], ':');
-		unsigned mode = colon == NULL ? 0 : mode_of(argv[i],
-		    (size_t)(colon - argv[i]));
-
-		caught += try_control(mode != 0 ? colon + 1 : argv[i], NULL,
-		    mode != 0 ? mode : MATRIX_AT_ONCE, &o);
+		caught += try_control(argv[i], NULL, strstr(argv[i],
+		    "by_file") != NULL ? MATRIX_BY_FILE : MATRIX_AT_ONCE, &o);
 	}
 	tell(&runs, controls, caught, real_us() - began);
 	snprintf(command, sizeof command, "rm -rf '%s'", home);

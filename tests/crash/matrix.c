@@ -57,7 +57,7 @@ static void on_turn(void *arg);
 /* In a child: the power is back, and the disk holds this. */
 static void
 recover(struct matrix *x, const struct crashfs_image *image, bool again,
-    uint64_t harm)
+    uint64_t key, bool harm)
 {
 	char what[64];
 
@@ -69,7 +69,7 @@ recover(struct matrix *x, const struct crashfs_image *image, bool again,
 	m->l = x->l;
 	m->fs = x->fs;
 	m->peers.incarnation = 100;
-	if (harm != 0 && harm_checkpoint(m->disk, harm, what)) {
+	if (harm && harm_checkpoint(m->disk, spread(key), what)) {
 		size_t end = strlen(x->l->what);
 
 		snprintf(x->l->what + end, sizeof x->l->what - end, ", %s",
@@ -79,7 +79,8 @@ recover(struct matrix *x, const struct crashfs_image *image, bool again,
 	}
 	x->m = m;
 	x->level++;
-	x->point = x->n_own = 0;
+	x->point = 0;
+	x->salt = spread(key + harm);
 	x->disk_version = crashfs_version(m->disk);
 	if (again) {
 		crashfs_on_change(m->disk, on_change, x);
@@ -93,10 +94,10 @@ recover(struct matrix *x, const struct crashfs_image *image, bool again,
 
 static void
 fork_recovery(struct matrix *x, const struct crashfs_image *image, bool again,
-    uint64_t harm)
+    uint64_t key, bool harm)
 {
 	if (runs_fork(x->runs, x->l->what)) {
-		recover(x, image, again, harm);
+		recover(x, image, again, key, harm);
 		runs_wait(x->runs);
 		runs_exit(x->l);
 	}
@@ -109,19 +110,15 @@ try_loss(struct matrix *x, struct loss s)
 	struct crashfs_image *image = crashfs_image_make(x->m->disk, s.bytes,
 	    s.names, s.seed * 7919u + x->seed);
 	uint64_t hash = crashfs_image_hash(image);
-	uint64_t key = spread(hash + x->l->version * UINT64_C(0x9e3779b9));
+	uint64_t key = spread(hash + x->l->version * UINT64_C(0x9e3779b9) +
+	    x->salt);
 	bool fresh = runs_is_new(x->runs, hash);
 	bool again, harm;
 
 	/* The same disk under more promises is another question. */
-	for (unsigned i = 0; !fresh && i < x->n_own; i++) {
-		if (x->own[i] == key) {
-			crashfs_image_free(&image);
-			return false;
-		}
-	}
-	if (x->n_own < ARRAY_LEN(x->own)) {
-		x->own[x->n_own++] = key;
+	if (!runs_is_unasked(x->runs, key) && !fresh) {
+		crashfs_image_free(&image);
+		return false;
 	}
 	again = x->level == 0 && x->second_every > 0 &&
 	    x->tried % x->second_every == 0;
@@ -136,9 +133,9 @@ try_loss(struct matrix *x, struct loss s)
 	    sizeof x->l->what, "%spoint %llu, loss %d %d seed %llu",
 	    x->level > 0 ? "; again: " : "", (unsigned long long)x->point,
 	    (int)s.bytes, (int)s.names, (unsigned long long)s.seed);
-	fork_recovery(x, image, again, 0);
+	fork_recovery(x, image, again, key, false);
 	if (harm) {
-		fork_recovery(x, image, x->tried % 3 == 0, spread(key) | 1u << 20);
+		fork_recovery(x, image, x->tried % 3 == 0, key, true);
 	}
 	crashfs_image_free(&image);
 	return fresh;
@@ -201,7 +198,6 @@ moment(struct matrix *x)
 	}
 	x->disk_version = disk;
 	x->ledger_version = x->l->version;
-	x->n_own = 0;
 	x->point++;
 	if (x->counting) {
 		atomic_fetch_add(&x->runs->tally->points, 1);
@@ -403,7 +399,7 @@ fail_one(struct matrix *x, const struct failure *f, uint64_t n, bool for_good)
 		    losses[i], losses[i], 0);
 
 		if (runs_fork(x->runs, x->l->what)) {
-			recover(x, image, false, 0);
+			recover(x, image, false, 0, false);
 			runs_exit(x->l);
 		}
 		crashfs_image_free(&image);

@@ -40,8 +40,7 @@ struct matrix {
 	uint64_t tried;
 	bool counting;		/* the points only */
 	unsigned level;		/* 0: the script, 1: a recovery */
-	uint64_t own[4096];	/* level 1: states tried here */
-	unsigned n_own;
+	uint64_t salt;		/* level 1: which recovery */
 };
 
 /* All moments of the script, half of the states in each mode. */
