@@ -8,6 +8,8 @@
 #define SECOND_US UINT64_C(1000000)
 #define REPLAY_TURNS 3000u
 #define DELIVER_TURNS 4000u
+#define BURST_LETTERS 28u
+#define BURST_BYTES 30000u	/* of one */
 #define HELD_MAX 40u		/* the journal is small */
 
 static uint64_t
@@ -167,6 +169,41 @@ one_step(struct machine *m)
 	}
 }
 
+static void
+deliver_held(struct machine *m)
+{
+	for (unsigned i = 0; i < m->peers.n_held; i++) {
+		if (!m->peers.held[i].said) {
+			peers_outcome(&m->peers, &m->peers.held[i], "DDD");
+		}
+	}
+	turns(m, 6);
+}
+
+/* Old mail settles and most of it leaves; then so much comes and goes that the
+ * segment of those ends is given up, and nothing settles meanwhile: no other
+ * sync makes durable what the removals' own did not. */
+static void
+burst(struct machine *m)
+{
+	world_pass(3 * SECOND_US);
+	turns(m, 60);
+	deliver_held(m);
+	world_pass(SECOND_US / 3);
+	turns(m, 40);
+	for (unsigned i = 0; i < BURST_LETTERS; i++) {
+		peers_store(&m->peers, 1, BURST_BYTES);
+		turns(m, 4);
+		deliver_held(m);
+		if (i % 4 == 3) {
+			peers_log_ack(&m->peers);
+			world_pass(SECOND_US / 4);
+			turns(m, 12);
+		}
+	}
+	deliver_held(m);
+}
+
 /* The process alone dies: what it wrote and did not sync is still there.  A
  * supervisor tries more than once to have it back. */
 static bool
@@ -211,6 +248,9 @@ script_run(struct machine *m)
 			step_outcomes(m);
 		}
 		one_step(m);
+		if (i % (m->rounds / 3 + 1) == m->rounds / 4) {
+			burst(m);
+		}
 		if (i == death && !restart(m)) {
 			return false;
 		}
