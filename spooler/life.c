@@ -224,6 +224,7 @@ read_settings(struct spooler *s)
 	s->set.settle_after_us = config_us(c, NULL, OPT_SETTLE_AFTER);
 	s->set.checkpoint_us = config_us(c, NULL, OPT_CHECKPOINT_INTERVAL);
 	s->set.arena_bytes = config_size(c, NULL, OPT_ARENA_SIZE);
+	s->set.large_bytes = config_size(c, NULL, OPT_LARGE_MESSAGE_THRESHOLD);
 	s->set.hostname = config_string(c, NULL, OPT_HOSTNAME);
 	if (s->set.hostname.len == 0) {
 		static char name[256];
@@ -391,6 +392,10 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	read_settings(s);
 	date_local_offset(clock_wall_us());	/* reads the zone file now */
 	if (open_spool(s, err_out) < 0) {
+		return -1;
+	}
+	s->large = large_create(s, err_out);
+	if (s->large == NULL) {
 		return -1;
 	}
 	s->settle = settle_create(s);
