@@ -344,7 +344,7 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 		x->refs++;
 		x->unsettled++;
 		if (list_is_empty(&x->settle)) {
-			x->settle_us = spooler_now(s) + s->set.settle_after_us;
+			x->settle_us = spooler_now(s);
 			list_push_back(&s->settle_order, &x->settle);
 		}
 		if (q == NULL) {

@@ -158,6 +158,7 @@ publish(struct spooler *s)
 	score_set(b, SCORE_S_DELAYED, s->queues.n_delayed);
 	score_set(b, SCORE_S_IN_FLIGHT, s->queues.n_flight);
 	score_set(b, SCORE_S_SUSPENDED, s->queues.n_suspended);
+	score_set(b, SCORE_S_SETTLED, s->index.n_settled);
 	score_set(b, SCORE_S_DOMAINS, HASH_COUNT(s->queues.by_key));
 	score_set(b, SCORE_S_SEGMENTS, segments);
 	score_set(b, SCORE_S_SEGMENTS_FREE, segments_free);

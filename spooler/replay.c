@@ -82,7 +82,7 @@ on_message(struct spooler *s, const struct journal_record *rec)
 		txn_put(&s->txns, x);
 	} else {
 		x->large = large;
-		x->settle_us = spooler_now(s) + s->set.settle_after_us;
+		x->settle_us = spooler_now(s);
 		list_push_back(&s->settle_order, &x->settle);
 	}
 	scratch_fini(&scratch);
@@ -145,7 +145,7 @@ state_of(struct spooler *s, msgid id, uint64_t lsn)
 	if (slot == 0) {
 		slot = index_add(&s->index, id);
 		m = index_at(&s->index, slot);
-		m->flags |= MSG_SETTLED;
+		index_set_settled(&s->index, m);
 		return m;
 	}
 	m = index_at(&s->index, slot);
@@ -271,7 +271,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 			leave_journal(s, m);
 		}
 	}
-	m->flags |= MSG_SETTLED;
+	index_set_settled(&s->index, m);
 	m->received_s = i->received_s;
 	m->queue = queue;
 	checkpoint_note(s, m, (uint32_t)(lsn >> 32));
@@ -525,10 +525,10 @@ replay_start(struct spooler *s, struct error *err_out)
 	index_init(&p->looked);
 	segment_image_init(&p->image);
 	p->began_us = clock_mono_us();
-	p->first_epoch = journal_newest(s->journal);
 	p->reader = workq_create(s->loop, "replay", 2);
 	while (journal_old(s->journal, p->n_segments, &old)) {
 		p->n_segments++;
+		p->first_epoch = old.epoch + 1;
 	}
 	loop_on_turn_end(s->loop, &p->hook, on_turn_end, s);
 	replay_checkpoint_start(s);

@@ -259,7 +259,8 @@ take_found(struct spooler *s, const struct name *n, const struct found *f)
 		m->flags = f->meta.doubt ? MSG_DOUBT : 0;
 	}
 	m = index_at(&s->index, slot);
-	m->flags |= MSG_SETTLED | MSG_FILES;
+	m->flags |= MSG_FILES;
+	index_set_settled(&s->index, m);
 	m->received_s = (uint32_t)(f->meta.env.received_us / 1000000u);
 	m->queue = q->number;
 	s->replay->settled_found++;

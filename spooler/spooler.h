@@ -109,6 +109,12 @@ struct settings {	/* of the configuration, as used per message */
 	uint32_t max_batch;
 };
 
+struct checkpoint_limits {	/* 0: as checkpoint.c has it */
+	unsigned deltas;	/* of one base */
+	uint64_t reserve_step;	/* bytes: room kept for the next base, grows
+				 * by this */
+};
+
 struct logfeed;
 struct replay;
 struct settle;
@@ -130,6 +136,7 @@ struct spooler {
 	msgid own_ids[2];		/* taken ahead for the next bounce */
 	struct journal *journal;
 	struct journal_limits limits;	/* 0: as configured */
+	struct checkpoint_limits checkpoint_limits;
 	struct index index;
 	struct index held;		/* ids at deliverers since before our
 					 * start: queue is the deliverer, due

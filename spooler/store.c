@@ -99,14 +99,29 @@ meta_name(msgid id, char out[STORE_NAME + 8])
 	memcpy(out + MSGID_TEXT_LEN - 3, ".meta", 6);
 }
 
+/* A file that was not there: neither a link of an interrupted settle, which
+ * other recipients may share, nor a name whose sync, or its directory's,
+ * failed, and which may then never reach the disk. */
+static int
+open_new(struct store *s, unsigned dir, const char *name)
+{
+	int flags = O_RDWR | O_CREAT | O_EXCL;
+	int fd = s->fs->open_at(s->dirs[dir], name, flags, s->mode);
+
+	if (fd < 0 && errno == EEXIST &&
+	    s->fs->unlink_at(s->dirs[dir], name) == 0) {
+		fd = s->fs->open_at(s->dirs[dir], name, flags, s->mode);
+	}
+	return fd;
+}
+
 /* Writes parts into a new file; syncs it if nothing later will. */
 static int
 write_file(struct store *s, unsigned dir, const char *name,
     const struct slice *parts, unsigned n, struct store_dirty *d,
     struct error *err_out)
 {
-	int fd = s->fs->open_at(s->dirs[dir], name, O_RDWR | O_CREAT | O_TRUNC,
-	    s->mode);
+	int fd = open_new(s, dir, name);
 	uint64_t at = 0;
 	int r = fd < 0 ? -1 : 0;
 
@@ -135,9 +150,6 @@ store_write_data(struct store *s, msgid id, const struct slice *parts,
 	char name[STORE_NAME];
 
 	store_name(id, name);
-	/* A link of an interrupted settle must not be written through: other
-	 * recipients may share it. */
-	s->fs->unlink_at(s->dirs[msgid_dir(id)], name);
 	return write_file(s, msgid_dir(id), name, parts, n, d, err_out);
 }
 
@@ -238,9 +250,6 @@ store_write_meta(struct store *s, const struct meta *m, struct store_dirty *d,
 	}
 	text = buf_slice(&b);
 	meta_name(m->rcpt.id, name);
-	/* One whose sync, or its directory's, failed is not written again: the
-	 * name must be new, or it may never reach the disk. */
-	s->fs->unlink_at(s->dirs[msgid_dir(m->rcpt.id)], name);
 	r = write_file(s, msgid_dir(m->rcpt.id), name, &text, 1, d,
 	    err_out);
 	buf_fini(&b);

@@ -41,7 +41,8 @@ struct txn {
 	uint32_t env_len;
 	char *env;		/* encoded, owned; slices below point into it */
 	struct slice sender, envid, group, binding;
-	uint64_t settle_us;	/* monotonic: when it is old enough */
+	uint64_t settle_us;	/* monotonic: since when it waits to be
+				 * Settle_After old */
 	struct list_node settle;	/* oldest first */
 	uint32_t wait_head;	/* messages waiting for its body, by msg.next */
 	struct piece inline_pieces[TXN_INLINE_PIECES];
