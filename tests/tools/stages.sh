@@ -142,6 +142,12 @@ stage_kill() {
 		"$logs/kill.log" make -C build check-kill "ROUNDS=${ROUNDS:-20}"
 	result=$?
 	tail -n 1 "$logs/kill.log"
+	[ "$result" = 0 ] || return "$result"
+	run_shown "check-kill, 8 rounds: the spooler alone, a calm sink" \
+		"$logs/kill-calm.log" make -C build check-kill ROUNDS=8 \
+		"KILL_FLAGS=--only spooler/0 --calm"
+	result=$?
+	tail -n 1 "$logs/kill-calm.log"
 	return "$result"
 }
 
