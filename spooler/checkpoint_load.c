@@ -183,7 +183,9 @@ put(struct checkpoint_load *l, const struct checkpoint_item *i)
 	m->next_us = i->next_us;
 	m->received_s = i->received_s;
 	m->queue = l->queues[i->queue];
-	m->flags = (uint8_t)(MSG_SETTLED | (i->doubt ? MSG_DOUBT : 0));
+	m->flags = (uint8_t)((m->flags & MSG_SETTLED) |
+	    (i->doubt ? MSG_DOUBT : 0));
+	index_set_settled(&s->index, m);
 }
 
 /* False when it makes no sense: a checksum was right all the same. */
