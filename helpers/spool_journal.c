@@ -8,6 +8,7 @@
 #include "common/base/fdio.h"
 #include "common/base/num.h"
 #include "common/base/wire.h"
+#include "common/spool/checkpoint_file.h"
 
 #define STATE_DOUBT 8u		/* flag of a state record */
 
@@ -214,15 +215,17 @@ static bool
 on_settled(struct spool_journal *j, const struct journal_record *rec)
 {
 	struct wire_r r = wire_reader(rec->payload);
+	struct checkpoint_item i;
 
-	while (wire_left(&r) >= sizeof(uint64_t)) {
-		struct journal_entry *e = entry_of(j, wire_u64(&r));
+	while (checkpoint_next(&r, &i)) {
+		struct journal_entry *e = i.op == CHECKPOINT_PUT ?
+		    entry_of(j, i.id) : NULL;
 
 		if (e != NULL) {
 			e->flags |= ENTRY_SETTLED;
 		}
 	}
-	return wire_left(&r) == 0;
+	return !r.bad;
 }
 
 static bool

@@ -158,6 +158,7 @@ put(struct checkpoint_load *l, const struct checkpoint_item *i)
 	m->received_s = i->received_s;
 	m->queue = l->queues[i->queue];
 	m->flags = (uint8_t)(MSG_SETTLED | (i->doubt ? MSG_DOUBT : 0));
+	m->deaths = i->deaths & MSG_DEATHS_MAX;
 }
 
 /* False when it makes no sense: a checksum was right all the same. */

@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/mail/date.h"
 #include "spooler/spooler.h"
+#include "spooler/suspects.h"
 
 #define SECOND_US 1000000u
 #define QUEUE_IDLE_US (60u * SECOND_US)
@@ -199,6 +200,7 @@ on_second(void *arg)
 	settle_flush(s);
 	checkpoint_tick(s);
 	import_tick(s);
+	poison_tick(s);
 	journal_poke(s->journal);
 	check_drained(s);
 	outcome_retry_late(s);
@@ -395,6 +397,8 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	s->settle = settle_create(s);
 	s->checkpoint = checkpoint_create(s);
 	s->loader = loader_create(s);
+	s->suspects.deliverer = -1;
+	s->poison = poison_create(s);
 	import_recover(s);
 	s->import = import_create(s);
 	s->log = logfeed_create(s);
@@ -458,6 +462,7 @@ on_dead(struct spooler *s, struct ipc_msg *m)
 	struct wire_r r = wire_reader(m->body);
 	unsigned role = wire_u8(&r), index = wire_u8(&r);
 	uint32_t incarnation = wire_u32(&r);
+	bool crashed = wire_u8(&r) != 0;
 
 	if (r.bad) {
 		return;
@@ -465,7 +470,8 @@ on_dead(struct spooler *s, struct ipc_msg *m)
 	if (role == ROLE_LISTENER) {
 		intake_dead(s, index, incarnation);
 	} else if (role == ROLE_DELIVERER) {
-		handout_dead(s, index, incarnation);
+		handout_dead(s, index, incarnation, crashed ? DEATH_CRASH :
+		    DEATH_LEFT);
 	}
 }
 

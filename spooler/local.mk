@@ -20,6 +20,8 @@ spooler_libspooler_a_SOURCES += spooler/store.c spooler/store.h
 spooler_libspooler_a_SOURCES += spooler/retry.c spooler/retry.h
 spooler_libspooler_a_SOURCES += spooler/intake.c spooler/handout.c \
 	spooler/handout_peer.c
+spooler_libspooler_a_SOURCES += spooler/suspects.c spooler/suspects.h \
+	spooler/poison.c
 spooler_libspooler_a_SOURCES += spooler/held.c spooler/outcome_write.c \
 	spooler/outcome.h
 spooler_libspooler_a_SOURCES += spooler/outcome.c spooler/loader.c

@@ -202,6 +202,7 @@ on_event(struct spooler *s, const struct journal_record *rec)
 	m->attempts = (uint16_t)EC_MIN(e.attempts + 1u, UINT16_MAX);
 	m->next_us = e.next_us;
 	m->flags &= (uint8_t)~MSG_DOUBT;
+	m->deaths = 0;
 }
 
 static void
@@ -210,10 +211,10 @@ on_state(struct spooler *s, const struct journal_record *rec)
 	struct wire_r r = wire_reader(rec->payload);
 	msgid id = wire_u64(&r);
 	uint16_t attempts = wire_u16(&r), flags = wire_u16(&r);
+	uint32_t deaths = wire_u32(&r);
 	uint64_t next;
 	struct msg *m;
 
-	wire_u32(&r);
 	next = wire_u64(&r);
 	if (r.bad || index_find(&s->replay->ended, id) != 0) {
 		return;
@@ -225,6 +226,7 @@ on_state(struct spooler *s, const struct journal_record *rec)
 	m->attempts = attempts;
 	m->next_us = next;
 	m->flags = (uint8_t)((m->flags & ~MSG_DOUBT) | (flags & MSG_DOUBT));
+	m->deaths = (uint8_t)EC_MIN(deaths, MSG_DEATHS_MAX) & MSG_DEATHS_MAX;
 }
 
 /* Its files speak for it now: no record of the journal is needed. */
@@ -257,6 +259,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 		m->attempts = i->attempts;
 		m->next_us = i->next_us;
 		m->flags = i->doubt ? MSG_DOUBT : 0;
+		m->deaths = i->deaths & MSG_DEATHS_MAX;
 	} else {
 		/* What is known of its state stays: it is newer. */
 		m = index_at(&s->index, slot);

@@ -73,5 +73,8 @@ int store_open_data(struct store *s, msgid id);
 /* Moves a file of directory dir to quarantine, with the reason beside it. */
 int store_quarantine(struct store *s, unsigned dir, const char *name,
 	const char *why);
+/* A whole message that no file has: body, .meta and the reason, durable. */
+int store_quarantine_copy(struct store *s, msgid id, const struct slice *body,
+	unsigned n, struct slice meta, const char *why, struct error *err_out);
 
 #endif

@@ -65,3 +65,11 @@ tests_spooler_test_checkpoint_CFLAGS = $(TEST_CFLAGS)
 tests_spooler_test_checkpoint_LDADD = tests/support/libharness.a \
 	spooler/libspooler.a $(TEST_LIBS)
 EXTRA_tests_spooler_test_checkpoint_DEPENDENCIES = spooler/spooler$(EXEEXT)
+check_PROGRAMS += tests/spooler/test_poison
+TESTS += tests/spooler/test_poison
+tests_spooler_test_poison_SOURCES = tests/spooler/test_poison.c \
+	$(spooler_rig)
+tests_spooler_test_poison_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_poison_LDADD = tests/support/libharness.a \
+	spooler/libspooler.a $(TEST_LIBS)
+EXTRA_tests_spooler_test_poison_DEPENDENCIES = spooler/spooler$(EXEEXT)
