@@ -13,6 +13,7 @@
 #include "spooler/suspects.h"
 
 #define SECOND_US 1000000u
+#define LOCK_WAIT_US (35u * SECOND_US)	/* a worker leaves within 30 s */
 #define QUEUE_IDLE_US (60u * SECOND_US)
 #define BATCHES_KEPT_US (120u * SECOND_US)
 #define OWN_ARENA (256u << 20)
@@ -264,6 +265,32 @@ spooler_queue(struct spooler *s, struct slice group, struct slice binding,
 	return q;
 }
 
+/* One that leaves writes what gathered first: it is waited for. */
+static bool
+wait_lock(struct spooler *s, int fd)
+{
+	uint64_t began = clock_mono_us(), took;
+	bool said = false;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		took = clock_mono_us() - began;
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			return false;
+		}
+		if (took >= LOCK_WAIT_US) {
+			return false;
+		}
+		if (took >= SECOND_US && !said) {
+			log_warning("SpoolBase %s is in use by another spooler: "
+			    "waiting up to %u s for it to leave", s->base,
+			    LOCK_WAIT_US / SECOND_US);
+			said = true;
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	}
+	return true;
+}
+
 static int
 lock_base(struct spooler *s, struct error *err_out)
 {
@@ -274,7 +301,7 @@ lock_base(struct spooler *s, struct error *err_out)
 		return error_sys(err_out, "cannot open the lock in SpoolBase "
 		    "%s", s->base);
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (!wait_lock(s, fd)) {
 		close(fd);
 		return error_set(err_out, ERROR_SYSTEM, "SpoolBase %s is in "
 		    "use by another spooler: stop that one first, or give this "

@@ -297,10 +297,43 @@ on_settled(struct spooler *s, const struct journal_record *rec)
 	}
 }
 
+/* What replay can make nothing of but a crash: people may. */
+static void
+leave_out(struct spooler *s, const struct journal_record *rec)
+{
+	struct replay *p = s->replay;
+	char what[200];
+
+	snprintf(what, sizeof what, "the spooler ended %u times in a row while "
+	    "it read this record (epoch %u, index %u, type %u; doc/SPOOL.md)\n",
+	    GUARD_DEATHS, (unsigned)(rec->lsn >> 32), (unsigned)rec->lsn,
+	    (unsigned)rec->type);
+	if (replay_scan_keep_record(s->fs, s->store.base, rec->lsn,
+	    rec->payload, slice_of(what)) < 0) {
+		/* Never reused while there is no copy. */
+		log_critical("replay: a record that ends the spooler cannot be "
+		    "copied to quarantine: %s", strerror(errno));
+		journal_pin(s->journal, (uint32_t)(rec->lsn >> 32));
+	} else {
+		replay_guard_skip(&p->guard, rec->lsn);
+	}
+	p->damage = true;
+}
+
 static void
 apply(struct spooler *s, const struct journal_record *rec)
 {
 	s->replay->records++;
+	switch (replay_guard_record(&s->replay->guard, rec->lsn)) {
+	case GUARD_APPLY:
+		break;
+	case GUARD_POISON:
+		leave_out(s, rec);
+		return;
+	case GUARD_SKIP:
+		s->replay->damage = true;
+		return;
+	}
 	if (rec->type == JOURNAL_MESSAGE) {
 		on_message(s, rec);
 	} else if (rec->type == JOURNAL_RETRY || rec->type == JOURNAL_DONE) {
@@ -348,6 +381,7 @@ segment_done(struct workq_job *job)
 	}
 	s->replay->damage = s->replay->damage || r->damaged_bytes > 0;
 	replay_scan_again(r, &g->scan);
+	replay_guard_segment(&s->replay->guard, r->old.epoch);
 	s->replay->job = g;
 	s->replay->in_batch = false;
 	loop_again(s->loop);
@@ -492,6 +526,7 @@ next_segment(struct spooler *s)
 	}
 	free(g);
 	segment_image_fini(&p->image);
+	replay_guard_close(&p->guard);
 	p->phase = PHASE_ENTER;
 	p->entered = 1;
 	p->n_enter = s->index.msgs.fresh;
@@ -502,6 +537,7 @@ void
 replay_journal_start(struct spooler *s)
 {
 	s->replay->phase = PHASE_JOURNAL;
+	replay_guard_open(&s->replay->guard, s->fs, s->journal_dir);
 	s->replay->damage = s->replay->damage ||
 	    journal_is_damaged(s->journal);
 	next_segment(s);
@@ -600,6 +636,7 @@ replay_destroy(struct replay **rp)
 		}
 		workq_destroy(&p->reader);
 		segment_image_fini(&p->image);
+		replay_guard_fini(&p->guard);
 		index_fini(&p->batches);
 		index_fini(&p->ended);
 		index_fini(&p->works);
