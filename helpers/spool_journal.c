@@ -221,8 +221,15 @@ on_settled(struct spool_journal *j, const struct journal_record *rec)
 		struct journal_entry *e = i.op == CHECKPOINT_PUT ?
 		    entry_of(j, i.id) : NULL;
 
-		if (e != NULL) {
-			e->flags |= ENTRY_SETTLED;
+		if (e == NULL) {
+			continue;
+		}
+		e->flags |= ENTRY_SETTLED;
+		if ((e->flags & ENTRY_STATE) == 0) {
+			/* Records that say more are newer. */
+			e->flags |= ENTRY_STATE | (i.doubt ? ENTRY_DOUBT : 0);
+			e->attempts = i.attempts;
+			e->next_us = i.next_us;
 		}
 	}
 	return !r.bad;

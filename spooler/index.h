@@ -35,8 +35,9 @@ enum {	/* msg.flags */
 	MSG_DOUBT = 1u << 3,	/* was between dot and reply when all broke */
 	MSG_FETCH = 1u << 5,	/* a reader brings its envelope */
 	MSG_END = 1u << 4,	/* it has come to its end: load it, then bounce */
-	MSG_FILES = 1u << 6,	/* not settled, but some of its files may be
-				 * there: they go when it does */
+	MSG_FILES = 1u << 6,	/* settled: its files were seen; else some of
+				 * its files may be there: they go when it
+				 * does */
 	MSG_CHANGED = 1u << 7,	/* stands in the list for the next checkpoint */
 };
 

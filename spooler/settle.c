@@ -209,6 +209,72 @@ round_run(struct workq_job *job)
 	r->bad = r->bad || store_sync(&r->s->store, &dirty, &r->err) < 0;
 }
 
+/* Done while its files were written: now they go. */
+static void
+end_gone(struct spooler *s, uint32_t slot)
+{
+	struct msg *m = index_at(&s->index, slot);
+
+	settle_remove(s, m->id, m->due);
+	journal_unpin(s->journal, m->due);
+	index_remove(&s->index, slot);
+}
+
+/* It stays in the journal for now, and is settled another time. */
+static void
+unmark(struct spooler *s, struct settle_item *it)
+{
+	struct msg *m = index_at(&s->index, it->msg);
+	struct txn *x = txn_at(&s->txns, it->txn);
+
+	m->flags &= (uint8_t)~MSG_SETTLING;
+	if ((m->flags & MSG_GONE) != 0) {
+		end_gone(s, it->msg);
+	}
+	/* To the end of the order: others first. */
+	if (x->unsettled > 0) {
+		x->settle_us = spooler_now(s) + AGAIN_US;
+		list_remove(&x->settle);
+		list_push_back(&s->settle_order, &x->settle);
+	}
+}
+
+static void
+settled(struct spooler *s, struct settle_item *it, uint32_t epoch)
+{
+	struct msg *m = index_at(&s->index, it->msg);
+	struct txn *x;
+
+	m->flags = (uint8_t)((m->flags & ~MSG_SETTLING) | MSG_SETTLED);
+	checkpoint_note(s, m, epoch);
+	x = txn_at(&s->txns, m->txn);
+	x->file = m->id;
+	if (--x->unsettled == 0) {
+		journal_unpin(s->journal, x->epoch);
+		x->epoch = 0;
+		list_remove(&x->settle);
+	}
+	if (m->state == MSG_ACTIVE || m->state == MSG_DELAYED) {
+		m->txn = 0;
+		x->refs--;
+		txn_put(&s->txns, x);
+	}
+}
+
+/* Those that could be said to be settled are, durably, in this segment. */
+static void
+round_end(struct settle_round *r, uint32_t epoch)
+{
+	for (unsigned i = 0; i < r->n; i++) {
+		if (r->items[i].ok) {
+			settled(r->s, &r->items[i], epoch);
+		} else {
+			unmark(r->s, &r->items[i]);
+		}
+	}
+	round_free(r);
+}
+
 /* Says in the journal that they are settled; false if there is no room. */
 static bool
 round_append(struct settle_round *r)
@@ -244,40 +310,15 @@ round_append(struct settle_round *r)
 		checkpoint_item_encode(&c, &b);
 	}
 	part = buf_slice(&b);
-	ok = journal_append(s->journal, JOURNAL_SETTLED, &part, 1, true,
-	    &note) == JOURNAL_OK;
+	if (part.len > 0) {
+		ok = journal_append(s->journal, JOURNAL_SETTLED, &part, 1,
+		    true, &note) == JOURNAL_OK;
+	} else {
+		round_end(r, 0);	/* all of it ends just now */
+		ok = true;
+	}
 	buf_fini(&b);
 	return ok;
-}
-
-/* Done while its files were written: now they go. */
-static void
-end_gone(struct spooler *s, uint32_t slot)
-{
-	struct msg *m = index_at(&s->index, slot);
-
-	settle_remove(s, m->id, m->due);
-	journal_unpin(s->journal, m->due);
-	index_remove(&s->index, slot);
-}
-
-/* It stays in the journal for now, and is settled another time. */
-static void
-unmark(struct spooler *s, struct settle_item *it)
-{
-	struct msg *m = index_at(&s->index, it->msg);
-	struct txn *x = txn_at(&s->txns, it->txn);
-
-	m->flags &= (uint8_t)~MSG_SETTLING;
-	if ((m->flags & MSG_GONE) != 0) {
-		end_gone(s, it->msg);
-	}
-	/* To the end of the order: others first. */
-	if (x->unsettled > 0) {
-		x->settle_us = spooler_now(s) + AGAIN_US;
-		list_remove(&x->settle);
-		list_push_back(&s->settle_order, &x->settle);
-	}
 }
 
 static void
@@ -300,42 +341,11 @@ round_done(struct workq_job *job)
 	}
 }
 
-static void
-settled(struct spooler *s, struct settle_item *it, uint32_t epoch)
-{
-	struct msg *m = index_at(&s->index, it->msg);
-	struct txn *x;
-
-	m->flags = (uint8_t)((m->flags & ~(MSG_SETTLING | MSG_FILES)) |
-	    MSG_SETTLED);
-	checkpoint_note(s, m, epoch);
-	x = txn_at(&s->txns, m->txn);
-	x->file = m->id;
-	if (--x->unsettled == 0) {
-		journal_unpin(s->journal, x->epoch);
-		x->epoch = 0;
-		list_remove(&x->settle);
-	}
-	if (m->state == MSG_ACTIVE || m->state == MSG_DELAYED) {
-		m->txn = 0;
-		x->refs--;
-		txn_put(&s->txns, x);
-	}
-}
-
 void
 settle_durable(struct spooler *s, const struct journal_note *n)
 {
-	struct settle_round *r = (struct settle_round *)(uintptr_t)n->b;
-
-	for (unsigned i = 0; i < r->n; i++) {
-		if (r->items[i].ok) {
-			settled(s, &r->items[i], n->epoch);
-		} else {
-			unmark(s, &r->items[i]);
-		}
-	}
-	round_free(r);
+	(void)s;
+	round_end((struct settle_round *)(uintptr_t)n->b, n->epoch);
 }
 
 void
