@@ -204,7 +204,8 @@ is_journal_name(const char *n)
 	size_t len = strlen(n);
 
 	return strcmp(n, "lock") == 0 || strcmp(n, "lease") == 0 ||
-	    strcmp(n, "lease.new") == 0 || (len > 4 && len < 24 &&
+	    strcmp(n, "lease.new") == 0 || strcmp(n, "replaying") == 0 ||
+	    strcmp(n, "skipped") == 0 || (len > 4 && len < 24 &&
 	    strcmp(n + len - 4, ".seg") == 0 &&
 	    strspn(n, "0123456789") == len - 4);
 }

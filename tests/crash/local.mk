@@ -9,6 +9,14 @@ check-kill: all
 		--build $(abs_builddir) --rounds $(ROUNDS) \
 		$${SEED:+--seed $$SEED} $(KILL_FLAGS)
 
+# A message that kills its deliverer, among others.
+EXTRA_DIST += %D%/check-poison
+.PHONY: check-poison
+check-poison: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-poison \
+		--build $(abs_builddir) --deliverers 2
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-poison \
+		--build $(abs_builddir) --deliverers 1
 
 # Power loss at every point, failing calls, and the controls that prove it.
 # STATES, FAILS, SEED, CRASH_MUTANTS and CRASH_CONTROLS can be set.

@@ -411,14 +411,26 @@ deliverer_close(struct fake_deliverer *d)
 }
 
 static void
-say_dead(struct rig *r, unsigned index, uint32_t incarnation)
+say_dead(struct rig *r, unsigned index, uint32_t incarnation, bool crashed)
 {
 	struct buf *b = ipc_begin(&r->h.control, IPC_SUP_PEER_DEAD);
 
 	wire_put_u8(b, ROLE_DELIVERER);
 	wire_put_u8(b, (uint8_t)index);
 	wire_put_u32(b, incarnation);
+	wire_put_u8(b, crashed);
 	ipc_end(&r->h.control);
+}
+
+void
+deliverer_leave(struct fake_deliverer *d)
+{
+	uint32_t was = d->incarnation;
+
+	deliverer_close(d);
+	d->incarnation = was + 1;
+	say_dead(d->rig, d->index, was, false);
+	deliverer_link(d);
 }
 
 void
@@ -429,11 +441,11 @@ deliverer_die(struct fake_deliverer *d, bool told_first)
 	deliverer_close(d);
 	d->incarnation = was + 1;
 	if (told_first) {
-		say_dead(d->rig, d->index, was);
+		say_dead(d->rig, d->index, was, true);
 	}
 	deliverer_link(d);
 	if (!told_first) {
-		say_dead(d->rig, d->index, was);
+		say_dead(d->rig, d->index, was, true);
 	}
 }
 

@@ -312,6 +312,7 @@ listener_die(struct fake_listener *l)
 	wire_put_u8(b, ROLE_LISTENER);
 	wire_put_u8(b, (uint8_t)index);
 	wire_put_u32(b, was);
+	wire_put_u8(b, 1);
 	ipc_end(&r->h.control);
 	*l = (struct fake_listener){ .rig = r, .index = index,
 		.incarnation = was + 1 };

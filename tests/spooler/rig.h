@@ -210,6 +210,8 @@ void deliverer_unlink(struct fake_deliverer *d);
 /* Killed: its jobs are gone; the spooler is told, before or after the new one
  * links up. */
 void deliverer_die(struct fake_deliverer *d, bool told_first);
+/* Ended as it was told to, with work still in hand. */
+void deliverer_leave(struct fake_deliverer *d);
 void deliverer_close(struct fake_deliverer *d);
 struct job *deliverer_job(struct fake_deliverer *d, msgid id);
 struct job *deliverer_first(struct fake_deliverer *d);
