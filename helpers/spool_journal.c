@@ -8,6 +8,7 @@
 #include "common/base/fdio.h"
 #include "common/base/num.h"
 #include "common/base/wire.h"
+#include "common/spool/checkpoint_file.h"
 
 #define STATE_DOUBT 8u		/* flag of a state record */
 
@@ -202,6 +203,7 @@ on_event(struct spool_journal *j, const struct journal_record *rec)
 	}
 	if (rec->type == JOURNAL_DONE) {
 		e->flags |= ENTRY_DONE;
+		e->flags &= (uint16_t)~ENTRY_BEGUN;
 	} else if (ev.next_us != 0) {
 		e->flags = (uint16_t)((e->flags & ~ENTRY_DOUBT) | ENTRY_STATE);
 		e->attempts = (uint16_t)EC_MIN(ev.attempts + 1u, UINT16_MAX);
@@ -214,12 +216,32 @@ static bool
 on_settled(struct spool_journal *j, const struct journal_record *rec)
 {
 	struct wire_r r = wire_reader(rec->payload);
+	struct checkpoint_item i;
+
+	while (checkpoint_next(&r, &i)) {
+		struct journal_entry *e = i.op == CHECKPOINT_PUT ?
+		    entry_of(j, i.id) : NULL;
+
+		if (e != NULL && (e->flags & ENTRY_BEGUN) != 0) {
+			e->flags &= (uint16_t)~(ENTRY_BEGUN | ENTRY_DONE);
+		}
+		if (e != NULL) {
+			e->flags |= ENTRY_SETTLED;
+		}
+	}
+	return !r.bad && wire_left(&r) == 0;
+}
+
+static bool
+on_begun(struct spool_journal *j, const struct journal_record *rec)
+{
+	struct wire_r r = wire_reader(rec->payload);
 
 	while (wire_left(&r) >= sizeof(uint64_t)) {
 		struct journal_entry *e = entry_of(j, wire_u64(&r));
 
-		if (e != NULL) {
-			e->flags |= ENTRY_SETTLED;
+		if (e != NULL && e->flags == 0) {
+			e->flags = ENTRY_BEGUN | ENTRY_DONE;
 		}
 	}
 	return wire_left(&r) == 0;
@@ -258,6 +280,8 @@ apply(struct spool_journal *j, uint32_t segment,
 		ok = on_event(j, rec);
 	} else if (rec->type == JOURNAL_SETTLED) {
 		ok = on_settled(j, rec);
+	} else if (rec->type == JOURNAL_BEGUN) {
+		ok = on_begun(j, rec);
 	} else if (rec->type == JOURNAL_STATE) {
 		ok = on_state(j, rec);
 	}

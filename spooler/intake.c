@@ -9,7 +9,7 @@
  * A STORE that is sent again after our restart is answered from what replay
  * found; a new one never waits for replay.
  */
-#include "spooler/spooler.h"
+#include "spooler/engine.h"
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -44,6 +44,13 @@ answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
 	ipc_end(p->link);
 }
 
+void
+intake_answer(struct spooler *s, const struct journal_note *n,
+    enum store_result result)
+{
+	answer(s, (unsigned)(n->c >> 32), (uint32_t)n->c, n->b, result);
+}
+
 /* Reads the extents of a STORE into held pieces; the count or -1. */
 static int
 take_pieces(struct spooler *s, const struct listener_peer *p, unsigned index,
@@ -70,9 +77,9 @@ take_pieces(struct spooler *s, const struct listener_peer *p, unsigned index,
 	return r->bad ? -1 : (int)n;
 }
 
-static enum journal_room
-append(struct spooler *s, struct txn *x, const struct journal_note *note,
-    bool important)
+enum journal_room
+intake_append(struct spooler *s, const struct txn *x, bool important,
+    const struct journal_note *note)
 {
 	struct slice parts[TXN_MAX_PIECES + 2];
 	uint32_t env_len = x->env_len;
@@ -150,7 +157,7 @@ try_store(struct spooler *s, struct late_store *l)
 			return true;
 		}
 	}
-	switch (append(s, x, &note, false)) {
+	switch (s->engine->accept(s, x, &note, l->resent)) {
 	case JOURNAL_OK:
 		return true;
 	case JOURNAL_BUSY:
@@ -333,28 +340,28 @@ queue_again(struct spooler *s)
 
 /* The arena is a cache: half of it is for mail on its way out, the other for
  * mail coming in.  Beyond that the newest bodies wait in the journal alone. */
-static void
-relieve(struct spooler *s, struct txn *x)
+bool
+intake_relieve(struct spooler *s, struct txn *x)
 {
-	if (x->n_pieces > 0 && slabs_held_bytes(&s->slabs, x->pieces[0]) >
+	if (x->n_pieces == 0 || slabs_held_bytes(&s->slabs, x->pieces[0]) <=
 	    s->set.arena_bytes / 2) {
-		txn_drop_pieces(&s->txns, x);
+		return false;
 	}
+	txn_drop_pieces(&s->txns, x);
+	return true;
 }
 
 void
 intake_stored(struct spooler *s, const struct journal_note *n)
 {
 	struct txn *x = txn_at(&s->txns, n->a);
-	unsigned listener = (unsigned)(n->c >> 32);
-	uint32_t incarnation = (uint32_t)n->c;
 
 	if (!n->ok) {
-		answer(s, listener, incarnation, n->b, STORED_FAILED);
+		intake_answer(s, n, STORED_FAILED);
 		txn_put(&s->txns, x);
 		return;
 	}
-	answer(s, listener, incarnation, n->b, STORED_OK);
+	intake_answer(s, n, STORED_OK);
 	txn_in_journal(s, x, n->epoch, n->offset);
 	intake_admit(s, x, n->lsn);
 	spooler_score(s, SCORE_S_RECEIVED, x->refs);
@@ -363,7 +370,7 @@ intake_stored(struct spooler *s, const struct journal_note *n)
 		txn_put(&s->txns, x);
 		return;
 	}
-	relieve(s, x);
+	intake_relieve(s, x);
 }
 
 static void
@@ -593,7 +600,7 @@ intake_dead(struct spooler *s, unsigned index, uint32_t incarnation)
 		struct slab *b;
 
 		if ((uintptr_t)x <= UINT32_MAX || x->slot != i ||
-		    x->n_pieces == 0 || x->holds > 0 || x->epoch == 0) {
+		    x->n_pieces == 0 || x->holds > 0 || !txn_is_on_disk(x)) {
 			continue;
 		}
 		b = s->slabs.slab[x->pieces[0].handle];

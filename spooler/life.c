@@ -9,7 +9,7 @@
 #include "common/base/fdio.h"
 #include "common/base/log.h"
 #include "common/mail/date.h"
-#include "spooler/spooler.h"
+#include "spooler/engine.h"
 
 #define SECOND_US 1000000u
 #define QUEUE_IDLE_US (60u * SECOND_US)
@@ -71,6 +71,10 @@ on_note(void *arg, const struct journal_note *n)
 		outcome_durable(s, n);
 	} else if (n->what == NOTE_SETTLED) {
 		settle_durable(s, n);
+	} else if (n->what == NOTE_BEGUN) {
+		hashed_begun(s, n);
+	} else if (n->what == NOTE_HASHED) {
+		hashed_durable(s, n);
 	} else if (n->what == NOTE_STATE) {
 		settle_state_durable(s, n);
 	}
@@ -87,6 +91,7 @@ on_batch(void *arg, bool ok, uint64_t took_us)
 		settle_commit_took(s, took_us);
 	}
 	outcome_retry_late(s);
+	engine_room(s);
 	intake_retry(s);
 }
 
@@ -96,6 +101,7 @@ on_room(void *arg)
 	struct spooler *s = arg;
 
 	outcome_retry_late(s);
+	engine_room(s);
 	intake_retry(s);
 }
 
@@ -195,6 +201,7 @@ on_second(void *arg)
 	handout_orphans(s);
 	handout_expire(s);
 	intake_second(s);
+	engine_room(s);
 	settle_tick(s);
 	settle_flush(s);
 	checkpoint_tick(s);
@@ -389,7 +396,8 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	queues_init(&s->queues, &s->index, now);
 	read_settings(s);
 	date_local_offset(clock_wall_us());	/* reads the zone file now */
-	if (open_spool(s, err_out) < 0) {
+	if (engine_start(s, exit_code_out, err_out) < 0 ||
+	    open_spool(s, err_out) < 0) {
 		return -1;
 	}
 	s->settle = settle_create(s);

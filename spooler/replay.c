@@ -126,6 +126,59 @@ is_of_checkpoint(const struct msg *m)
 	return (m->flags & MSG_SETTLED) != 0 && m->txn == 0 && m->queue != 0;
 }
 
+/* Its reception is for the log; here it says that a STORE was taken. */
+static void
+on_received(struct spooler *s, const struct journal_record *rec)
+{
+	struct wire_r r = wire_reader(rec->payload);
+	struct slice encoded = wire_bytes(&r, wire_u32(&r));
+	struct scratch scratch;
+	struct envelope env;
+
+	wire_u64(&r);
+	if ((wire_u32(&r) & RECEIVED_UNSPOOLED) != 0 || r.bad) {
+		return;		/* with the process before us it went */
+	}
+	scratch_init(&scratch, 1 << 20);
+	if (envelope_decode(encoded, &scratch, &env)) {
+		index_add(&s->replay->batches, env.batch_id);
+	}
+	scratch_fini(&scratch);
+}
+
+/* Files of these may be there in any state: they go, unless what follows says
+ * that they are whole. */
+static void
+on_begun(struct spooler *s, const struct journal_record *rec)
+{
+	struct wire_r r = wire_reader(rec->payload);
+
+	while (wire_left(&r) > 0) {
+		uint32_t slot = index_add(&s->replay->ended, wire_u64(&r));
+
+		if (slot != 0) {
+			struct msg *e = index_at(&s->replay->ended, slot);
+
+			e->due = (uint32_t)(rec->lsn >> 32);
+			e->flags = ENDED_BEGUN;
+		}
+	}
+}
+
+/* True if it has come to its end for good. */
+static bool
+has_ended(struct spooler *s, msgid id)
+{
+	struct index *ended = &s->replay->ended;
+	uint32_t slot = index_find(ended, id);
+
+	if (slot != 0 && index_at(ended, slot)->flags == ENDED_BEGUN) {
+		index_remove(ended, slot);
+		slot = 0;
+	}
+	return slot != 0;
+}
+
 /* State of a message that is known, or (its own record recycled) of one whose
  * SETTLED record or files are still to be found: then it waits in the index for
  * them.  NULL when the checkpoint says something newer. */
@@ -249,7 +302,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 	uint32_t slot = index_find(&s->index, i->id);
 	struct msg *m;
 
-	if (index_find(&s->replay->ended, i->id) != 0) {
+	if (has_ended(s, i->id)) {
 		return;
 	}
 	if (slot == 0) {
@@ -306,6 +359,10 @@ apply(struct spooler *s, const struct journal_record *rec)
 		on_settled(s, rec);
 	} else if (rec->type == JOURNAL_STATE) {
 		on_state(s, rec);
+	} else if (rec->type == JOURNAL_RECEIVED) {
+		on_received(s, rec);
+	} else if (rec->type == JOURNAL_BEGUN) {
+		on_begun(s, rec);
 	} else {
 		log_error("replay: record type %u is not known; ignored",
 		    (unsigned)rec->type);
@@ -564,6 +621,12 @@ replay_percent(const struct spooler *s)
 		break;
 	}
 	return 100;
+}
+
+bool
+replay_is_swept(const struct spooler *s)
+{
+	return s->replay == NULL || s->replay->swept;
 }
 
 bool

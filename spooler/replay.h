@@ -22,6 +22,9 @@ enum phase {
 	PHASE_CHECKPOINT, PHASE_JOURNAL, PHASE_ENTER, PHASE_STORE, PHASE_DONE
 };
 
+/* In replay.ended: a settle that was begun, of what no record had before. */
+#define ENDED_BEGUN 1u
+
 struct replay {
 	struct workq *reader;
 	enum phase phase;

@@ -42,6 +42,8 @@ enum note_kind {	/* journal_note.what */
 	NOTE_RETRY,	/* the same; the message stays */
 	NOTE_STATE,	/* a: message, b: id */
 	NOTE_SETTLED,	/* b: struct settle_round * */
+	NOTE_BEGUN,	/* b: struct hashed_round * */
+	NOTE_HASHED,	/* the same: its files and records are durable */
 };
 
 struct listener_peer {
@@ -112,6 +114,8 @@ struct settle;
 struct loader;
 struct checkpoint;
 struct import;
+struct engine;
+struct hashed;
 
 struct spooler {
 	struct worker *w;
@@ -151,6 +155,8 @@ struct spooler {
 	uint64_t next_work;
 	struct logfeed *log;
 	struct replay *replay;		/* NULL once it is done */
+	const struct engine *engine;
+	struct hashed *hashed;		/* NULL with another engine */
 	struct settle *settle;
 	struct checkpoint *checkpoint;
 	struct loader *loader;
@@ -192,6 +198,14 @@ void intake_link_up(struct spooler *s, struct ipc_link *k);
 void intake_link_down(struct spooler *s, struct ipc_link *k);
 void intake_dead(struct spooler *s, unsigned index, uint32_t incarnation);
 void intake_stored(struct spooler *s, const struct journal_note *n);
+/* Answers the STORE whose note this is. */
+void intake_answer(struct spooler *s, const struct journal_note *n,
+	enum store_result result);
+/* Too much of the arena is held: this body leaves it; true if it did. */
+bool intake_relieve(struct spooler *s, struct txn *x);
+/* The whole of it, appended as a message record. */
+enum journal_room intake_append(struct spooler *s, const struct txn *x,
+	bool important, const struct journal_note *note);
 /* Room in the journal, or replay has ended. */
 void intake_retry(struct spooler *s);
 /* Each second. */
@@ -293,7 +307,11 @@ void settle_tick(struct spooler *s);
 void settle_commit_took(struct spooler *s, uint64_t us);
 void settle_durable(struct spooler *s, const struct journal_note *n);
 void settle_remove(struct spooler *s, msgid id, uint32_t done_epoch);
+/* Files whose writing failed, or that nobody is to find: pins that segment. */
+void settle_remove_begun(struct spooler *s, msgid id, uint32_t epoch);
 void settle_flush(struct spooler *s);
+/* In the thread that alone writes, removes and syncs spool files. */
+void settle_submit(struct spooler *s, struct workq_job *job);
 /* Syncs all directories, before any removal that is asked for later. */
 void settle_sync_all(struct spooler *s);
 void settle_state_durable(struct spooler *s, const struct journal_note *n);
@@ -361,6 +379,9 @@ bool replay_may_find(const struct spooler *s, const struct txn *x);
 /* A message ended: files of it that are still to be found are no mail. */
 void replay_note_end(struct spooler *s, msgid id, uint32_t done_epoch);
 unsigned replay_percent(const struct spooler *s);	/* of the journal */
+/* What the journal ended has no files any more, or they go before any that are
+ * written from now on. */
+bool replay_is_swept(const struct spooler *s);
 /* The index has all that is settled, though files may be left to look at. */
 bool replay_is_complete(const struct spooler *s);
 /* Journal and store are read; what is kept of it is for replay_has_batch. */

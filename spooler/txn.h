@@ -63,6 +63,12 @@ txn_is_resident(const struct txn *x)
 {
 	return x->n_pieces > 0 || x->size == 0;
 }
+/* Its pieces are a copy, which may go at any time. */
+static inline bool
+txn_is_on_disk(const struct txn *x)
+{
+	return x->epoch != 0 || x->file != MSGID_NONE;
+}
 /* Gives the pieces back if nobody reads them. */
 void txn_drop_pieces(struct txns *t, struct txn *x);
 /* Frees it when neither refs nor holds are left; true if it is gone.  The

@@ -31,7 +31,16 @@ enum journal_type {
 	JOURNAL_SETTLED,	/* checkpoint items: their files are synced */
 	JOURNAL_STATE,		/* u64 id, u16 attempts, u16 flags, u32 0,
 				 * u64 next_us: marks what is not logged */
+	JOURNAL_RECEIVED,	/* u32 envelope length, envelope, u64 size, u32
+				 * flags: the log's R of mail whose body is not
+				 * here */
+	JOURNAL_BEGUN,		/* u64 ids: files of theirs are no mail unless a
+				 * settled or message record follows */
 	JOURNAL_TYPES
+};
+
+enum {	/* flags of JOURNAL_RECEIVED */
+	RECEIVED_UNSPOOLED = 1u << 0,	/* it is in memory only */
 };
 
 struct segment_head {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine: what accepting mail means (Spool_Engine).  The engines differ where
+ * this table says, and nowhere else: queues, handing out, outcomes, the log and
+ * replay are the same for all.
+ *
+ *	journal	body and envelope in the journal, durable; settled when old
+ *	hashed	two synced files and their SETTLED record; the body is never in
+ *		the journal
+ *
+ * A STORE is named by the note that its record carries: a is the transaction,
+ * b the listener's number of it, c the listener.  Whoever takes it over calls
+ * intake_answer() with that note, once.
+ */
+#ifndef EC_ENGINE_H
+#define EC_ENGINE_H
+
+#include "spooler/spooler.h"
+
+struct engine {
+	const char *name;
+	/* Takes the transaction over, unless there is no room now (BUSY: later,
+	 * FULL: the client is told).  resent: by a listener that had no answer
+	 * from the spooler before us. */
+	enum journal_room (*accept)(struct spooler *s, struct txn *x,
+		const struct journal_note *note, bool resent);
+	/* There may be room in the journal; NULL: nothing ever waits. */
+	void (*room)(struct spooler *s);
+};
+
+extern const struct engine engine_journal, engine_hashed;
+
+/* The one that is configured, or why it may not be. */
+int engine_start(struct spooler *s, int *exit_code_out, struct error *err_out);
+void engine_room(struct spooler *s);
+
+/* hashed */
+struct hashed *hashed_create(struct spooler *s);
+void hashed_begun(struct spooler *s, const struct journal_note *n);
+void hashed_durable(struct spooler *s, const struct journal_note *n);
+
+#endif

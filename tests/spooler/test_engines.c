@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One contract for all engines (Spool_Engine), with a column for what each of
+ * them promises.  The real spooler between fakes, as in test_spooler.c.
+ */
+#include "tests/spooler/rig.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+static struct rig rig;
+
+static const struct kind {
+	const char *name, *conf;
+	bool survives;		/* what was answered outlives a kill -9 */
+	bool in_journal;	/* the body stands there at the 250 */
+	bool in_files;		/* or in two files */
+} kinds[] = {
+	{ "journal", "", true, true, false },
+	{ "hashed", "Spool_Engine = hashed\n", true, false, true },
+};
+
+static const char *const to_one[] = { "b@example.net" };
+static const char *const to_three[] = { "x@example.net", "y@example.net",
+	"z@example.net" };
+
+static void
+start(const struct kind *k, const char *conf)
+{
+	char text[512];
+
+	snprintf(text, sizeof text, "%s%s", k->conf, conf);
+	rig_start(&rig, text);
+}
+
+static struct mail *
+stored(unsigned n, const char *const *rcpts, size_t size)
+{
+	struct mail *m = rig_store(&rig, 0, "a@example.com", n, rcpts, size);
+
+	rig_until(&rig, mail_is_answered, m);
+	ck_assert_int_eq(m->result, STORED_OK);
+	return m;
+}
+
+struct waiting {
+	msgid id;
+	int kind;
+	unsigned n;
+};
+
+static bool
+is_logged(void *arg)
+{
+	struct waiting *w = arg;
+
+	return logger_count(&rig, w->id, w->kind) >= w->n;
+}
+
+static const struct seen *
+logged(msgid id, int kind, unsigned n)
+{
+	struct waiting w = { id, kind, n };
+
+	rig_until(&rig, is_logged, &w);
+	ck_assert_uint_eq(logger_count(&rig, id, kind), n);
+	return logger_find(&rig, id, kind, n - 1);
+}
+
+static bool
+is_at_work(void *arg)
+{
+	return deliverer_job(&rig.deliverer[0], *(msgid *)arg) != NULL;
+}
+
+static struct job *
+work_for(msgid id)
+{
+	rig_until(&rig, is_at_work, &id);
+	return deliverer_job(&rig.deliverer[0], id);
+}
+
+static bool
+no_jobs(void *arg)
+{
+	return ((struct fake_deliverer *)arg)->n_jobs == 0;
+}
+
+static void
+wait_acked(void)
+{
+	rig_until(&rig, no_jobs, &rig.deliverer[0]);
+}
+
+/* Nothing is left of anything. */
+static void
+finish(void)
+{
+	rig_until(&rig, rig_is_drained, &rig);
+	rig_until(&rig, listener_is_empty, &rig.listener[0]);
+	rig_stop(&rig);
+}
+
+/* Does a piece of its body stand in this file? */
+static bool
+file_has(const char *path, msgid batch, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	bool found = false;
+	struct stat st;
+	char text[512];
+	void *map;
+
+	size = EC_MIN(size, sizeof text);
+	for (size_t i = 0; i < size; i++) {
+		text[i] = mail_byte(batch, i);
+	}
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
+		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd,
+		    0);
+		ck_assert_ptr_ne(map, MAP_FAILED);
+		found = memmem(map, (size_t)st.st_size, text, size) != NULL;
+		munmap(map, (size_t)st.st_size);
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return found;
+}
+
+static bool
+in_journal(const struct mail *m)
+{
+	char path[128];
+	bool found = false;
+
+	for (unsigned i = 0; i < 16 && !found; i++) {
+		snprintf(path, sizeof path, "%s/journal/%06u.seg", rig.dir, i);
+		found = file_has(path, m->batch, m->size);
+	}
+	return found;
+}
+
+static bool
+in_file(const struct mail *m, unsigned rcpt)
+{
+	char path[128], name[MSGID_TEXT_LEN + 1];
+
+	msgid_format(m->id[rcpt], name);
+	snprintf(path, sizeof path, "%s/%s", rig.dir, name);
+	return file_has(path, m->batch, m->size);
+}
+
+START_TEST(where_it_is)
+{
+	const struct kind *k = &kinds[_i];
+	struct mail *m;
+
+	start(k, "Settle_After = 60\n");
+	m = stored(3, to_three, 5000);
+	ck_assert_int_eq(in_journal(m), k->in_journal);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(in_file(m, i), k->in_files);
+	}
+	ck_assert_uint_eq(rig_files(&rig, "[0-9A-F][0-9A-F]/*.meta"),
+	    k->in_files ? 3 : 0);
+	job_deliver(&rig.deliverer[0], work_for(m->id[0]));
+	for (unsigned i = 0; i < 3; i++) {
+		logged(m->id[i], 'D', 1);
+		logged(m->id[i], 'R', 1);
+	}
+	ck_assert_uint_eq(rig.deliverer[0].n_works, 1);	/* one body */
+	finish();
+}
+END_TEST
+
+START_TEST(tried_again)
+{
+	const struct seen *r, *t, *d;
+	struct mail *m;
+
+	start(&kinds[_i], "Retry_Interval = 0.2\n");
+	m = stored(1, to_one, 3000);
+	job_defer(&rig.deliverer[0], work_for(m->id[0]));
+	t = logged(m->id[0], 'T', 1);
+	ck_assert_uint_eq(t->e.next_us - t->e.time_us, 200000);
+	job_defer(&rig.deliverer[0], work_for(m->id[0]));
+	t = logged(m->id[0], 'T', 2);
+	ck_assert_uint_eq(t->e.attempts, 1);
+	job_deliver(&rig.deliverer[0], work_for(m->id[0]));
+	d = logged(m->id[0], 'D', 1);
+	ck_assert_uint_eq(d->e.attempts, 2);
+	r = logger_find(&rig, m->id[0], 'R', 0);
+	t = logger_find(&rig, m->id[0], 'T', 0);
+	ck_assert(r != NULL && r < t && t < d);
+	ck_assert_uint_eq(r->e.size, 3000);
+	ck_assert_uint_eq(r->e.batch_id, m->batch);
+	ck_assert_str_eq(r->rcpt, "b@example.net");
+	ck_assert_str_eq(r->sender, "a@example.com");
+	ck_assert_uint_eq(logger_count(&rig, m->id[0], 'R'), 1);
+	finish();
+}
+END_TEST
+
+static void
+refuse_mail_deliver_bounce(struct fake_deliverer *d, struct job *j)
+{
+	if (j->sender[0] == '\0') {
+		job_deliver(d, j);
+	} else {
+		job_refuse(d, j);
+	}
+}
+
+START_TEST(refused)
+{
+	const struct seen *p;
+	struct mail *m;
+
+	start(&kinds[_i], "");
+	rig.deliverer[0].on_work = refuse_mail_deliver_bounce;
+	m = stored(1, to_one, 2000);
+	p = logged(m->id[0], 'P', 1);
+	ck_assert(p->e.flags & EVENT_BOUNCED);
+	logged(MSGID_NONE, 'D', 1);
+	ck_assert_str_eq(logger_find(&rig, MSGID_NONE, 'D', 0)->rcpt,
+	    "a@example.com");
+	logged(MSGID_NONE, 'R', 2);
+	finish();
+}
+END_TEST
+
+START_TEST(each_its_own_end)
+{
+	struct mail *m;
+
+	start(&kinds[_i], "Retry_Interval = 0.2\n");
+	m = stored(3, to_three, 2000);
+	job_outcome(&rig.deliverer[0], work_for(m->id[0]), "DTP");
+	logged(m->id[0], 'D', 1);
+	logged(m->id[1], 'T', 1);
+	logged(m->id[2], 'P', 1);
+	rig.deliverer[0].on_work = job_deliver;
+	for (struct job *j; (j = deliverer_first(&rig.deliverer[0])) != NULL &&
+	    !j->told;) {
+		job_deliver(&rig.deliverer[0], j);
+	}
+	logged(m->id[1], 'D', 1);
+	logged(MSGID_NONE, 'D', 3);	/* the bounce */
+	finish();
+}
+END_TEST
+
+/* The log is written from the journal, too, by a logger that comes late. */
+START_TEST(late_logger)
+{
+	struct mail *m;
+
+	start(&kinds[_i], "Retry_Interval = 0.1\n");
+	rig_unlink_logger(&rig, false);
+	m = stored(3, to_three, 2000);
+	job_outcome(&rig.deliverer[0], work_for(m->id[0]), "DTD");
+	wait_acked();
+	job_deliver(&rig.deliverer[0], work_for(m->id[1]));
+	wait_acked();
+	rig_until(&rig, rig_is_drained, &rig);
+	rig_link_logger(&rig);
+	for (unsigned i = 0; i < 3; i++) {
+		logged(m->id[i], 'R', 1);
+		logged(m->id[i], 'D', 1);
+	}
+	logged(m->id[1], 'T', 1);
+	ck_assert_uint_eq(logger_find(&rig, m->id[0], 'R', 0)->e.size, 2000);
+	finish();
+}
+END_TEST
+
+enum point {
+	BEFORE_ANSWER, AFTER_STORED, AFTER_WORK, AFTER_RETRY, AFTER_OUTCOME,
+	AFTER_ACK, POINTS
+};
+
+/* Killed after each step: what was answered is delivered once, or (where that
+ * is not promised) never. */
+START_TEST(killed_at)
+{
+	const struct kind *k = &kinds[(unsigned)_i / POINTS];
+	enum point point = (enum point)((unsigned)_i % POINTS);
+	struct fake_deliverer *d = &rig.deliverer[0];
+	struct mail *m;
+
+	start(k, "Retry_Interval = 0.3\n");
+	if (point == BEFORE_ANSWER) {
+		m = rig_store(&rig, 0, "a@example.com", 1, to_one, 9000);
+		loop_turn(rig.loop, false);
+		rig_kill(&rig);
+		rig_until(&rig, mail_is_answered, m);
+		ck_assert_int_eq(m->result, STORED_OK);
+	} else {
+		m = stored(1, to_one, 9000);
+	}
+	if (point == AFTER_STORED) {
+		rig_kill(&rig);
+	}
+	work_for(m->id[0]);
+	if (point == AFTER_WORK) {
+		rig_kill(&rig);
+		ck_assert_uint_eq(d->n_works, 1);
+	}
+	if (point == AFTER_RETRY) {
+		job_defer(d, work_for(m->id[0]));
+		wait_acked();
+		rig_kill(&rig);
+	}
+	job_deliver(d, work_for(m->id[0]));
+	if (point == AFTER_OUTCOME) {
+		loop_turn(rig.loop, false);
+		rig_kill(&rig);
+	}
+	wait_acked();
+	if (point == AFTER_ACK) {
+		rig_kill(&rig);
+	}
+	logged(m->id[0], 'D', 1);
+	rig_until(&rig, rig_is_drained, &rig);
+	rig_kill(&rig);
+	rig_turn(&rig, 300000);
+	ck_assert_uint_eq(rig_score(&rig, SCORE_S_QUEUED), 0);
+	ck_assert_uint_eq(d->n_jobs, 0);
+	ck_assert_uint_eq(logger_count(&rig, m->id[0], 'R'), 1);
+	ck_assert_uint_eq(logger_count(&rig, m->id[0], 'D'), 1);
+	ck_assert_uint_eq(logger_count(&rig, m->id[0], 'T'),
+	    point == AFTER_RETRY);
+	finish();
+}
+END_TEST
+
+static bool
+all_answered(void *arg)
+{
+	struct rig *r = arg;
+
+	for (unsigned i = 0; i < r->n_mails; i++) {
+		if (!r->mail[i]->answered) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+all_delivered(void *arg)
+{
+	struct rig *r = arg;
+
+	for (unsigned i = 0; i < r->n_mails; i++) {
+		for (unsigned j = 0; j < r->mail[i]->n_rcpt; j++) {
+			if (logger_count(r, r->mail[i]->id[j], 'D') == 0) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+/* Killed a little later each time, in the middle of storing. */
+START_TEST(killed_while_storing)
+{
+	unsigned kills = 12;
+
+	start(&kinds[_i], "");
+	for (unsigned i = 0; i < kills; i++) {
+		for (unsigned n = 0; n < 8; n++) {
+			rig_store(&rig, 0, "a@example.com", n % 3 + 1,
+			    to_three, 1000 + n * 700);
+		}
+		rig_turn(&rig, i * 400);
+		rig_kill(&rig);
+	}
+	rig_until(&rig, all_answered, &rig);
+	rig.deliverer[0].on_work = job_deliver;
+	list_each(n, tmp, &rig.deliverer[0].jobs) {
+		struct job *j = list_entry(n, struct job, link);
+
+		if (!j->told) {
+			job_deliver(&rig.deliverer[0], j);
+		}
+	}
+	for (unsigned i = 0; i < rig.n_mails; i++) {
+		ck_assert_int_eq(rig.mail[i]->result, STORED_OK);
+	}
+	rig_until(&rig, all_delivered, &rig);
+	rig_until(&rig, rig_is_drained, &rig);
+	rig_kill(&rig);
+	rig_turn(&rig, 200000);
+	for (unsigned i = 0; i < rig.n_mails; i++) {
+		for (unsigned j = 0; j < rig.mail[i]->n_rcpt; j++) {
+			msgid id = rig.mail[i]->id[j];
+
+			ck_assert_uint_eq(logger_count(&rig, id, 'D'), 1);
+			ck_assert_uint_eq(logger_count(&rig, id, 'R'), 1);
+		}
+	}
+	ck_assert_uint_eq(rig_files(&rig, "quarantine/*"), 0);
+	finish();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("engines");
+	TCase *t = tcase_create("contract");
+	int n = (int)ARRAY_LEN(kinds);
+
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, where_it_is, 0, n);
+	tcase_add_loop_test(t, tried_again, 0, n);
+	tcase_add_loop_test(t, refused, 0, n);
+	tcase_add_loop_test(t, each_its_own_end, 0, n);
+	tcase_add_loop_test(t, late_logger, 0, n);
+	tcase_add_loop_test(t, killed_at, 0, n * POINTS);
+	tcase_add_loop_test(t, killed_while_storing, 0, n);
+	suite_add_tcase(s, t);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	n = srunner_ntests_failed(r);
+	srunner_free(r);
+	return n != 0;
+}
