@@ -7,6 +7,8 @@
  *	journal	body and envelope in the journal, durable; settled when old
  *	hashed	two synced files and their SETTLED record; the body is never in
  *		the journal
+ *	memory	nothing on disk (but the log's lines) until num_retries attempts
+ *		have failed, or memory is short; then as journal
  *
  * A STORE is named by the note that its record carries: a is the transaction,
  * b the listener's number of it, c the listener.  Whoever takes it over calls
@@ -26,17 +28,28 @@ struct engine {
 		const struct journal_note *note, bool resent);
 	/* There may be room in the journal; NULL: nothing ever waits. */
 	void (*room)(struct spooler *s);
+	/* An attempt of mail in memory only has failed; its record is
+	 * durable. */
+	void (*retried)(struct spooler *s, struct msg *m, struct txn *x);
+	/* We are leaving: is what is in memory only on disk?  Asked again until
+	 * it is; NULL: nothing ever is. */
+	bool (*drained)(struct spooler *s);
 };
 
-extern const struct engine engine_journal, engine_hashed;
+extern const struct engine engine_journal, engine_hashed, engine_memory;
 
 /* The one that is configured, or why it may not be. */
 int engine_start(struct spooler *s, int *exit_code_out, struct error *err_out);
 void engine_room(struct spooler *s);
+bool engine_drained(struct spooler *s);
 
 /* hashed */
 struct hashed *hashed_create(struct spooler *s);
 void hashed_begun(struct spooler *s, const struct journal_note *n);
 void hashed_durable(struct spooler *s, const struct journal_note *n);
+
+/* memory */
+int memory_start(struct spooler *s, struct error *err_out);
+void memory_spilled(struct spooler *s, const struct journal_note *n);
 
 #endif

@@ -295,20 +295,6 @@ fail(struct spooler *s, struct hashed_round *r)
 	round_free(r);
 }
 
-static void
-say_received(struct spooler *s, const struct txn *x)
-{
-	struct journal_note none = { .what = 0 };
-	uint32_t env_len = x->env_len, flags = 0;
-	struct slice parts[] = { slice_make(&env_len, sizeof env_len),
-		slice_make(x->env, x->env_len),
-		slice_make(&x->size, sizeof x->size),
-		slice_make(&flags, sizeof flags) };
-
-	ec_assert(journal_append(s->journal, JOURNAL_RECEIVED, parts,
-	    (int)ARRAY_LEN(parts), true, &none) == JOURNAL_OK);
-}
-
 /* The round's items as SETTLED has them. */
 static void
 put_settled(struct spooler *s, struct hashed_round *r, struct buf *b)
@@ -353,7 +339,8 @@ append(struct spooler *s, struct hashed_round *r)
 	    (uint64_t)r->n_txns * 16, r->n_txns + 1, true) == JOURNAL_OK;
 	if (fits) {
 		for (unsigned i = 0; i < r->n_txns; i++) {
-			say_received(s, txn_at(&s->txns, r->txns[i].txn));
+			intake_say_received(s, txn_at(&s->txns,
+			    r->txns[i].txn), 0);
 		}
 		part = buf_slice(&b);
 		ec_assert(journal_append(s->journal, JOURNAL_SETTLED, &part, 1,

@@ -95,6 +95,20 @@ intake_append(struct spooler *s, const struct txn *x, bool important,
 	    note);
 }
 
+void
+intake_say_received(struct spooler *s, const struct txn *x, uint32_t flags)
+{
+	struct journal_note none = { .what = 0 };
+	uint32_t env_len = x->env_len;
+	struct slice parts[] = { slice_make(&env_len, sizeof env_len),
+		slice_make(x->env, x->env_len),
+		slice_make(&x->size, sizeof x->size),
+		slice_make(&flags, sizeof flags) };
+
+	ec_assert(journal_append(s->journal, JOURNAL_RECEIVED, parts,
+	    (int)ARRAY_LEN(parts), true, &none) == JOURNAL_OK);
+}
+
 static void
 give_up(struct spooler *s, struct late_store *l, struct txn *x,
     enum store_result result)
@@ -282,7 +296,9 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 		if (slot == 0) {
 			log_critical("message not queued: its id is taken; it "
 			    "stays in the journal");
-			journal_pin(s->journal, x->epoch);
+			if (x->epoch != 0) {
+				journal_pin(s->journal, x->epoch);
+			}
 			continue;
 		}
 		m = index_at(&s->index, slot);
@@ -290,8 +306,8 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 		m->rcpt_at = (uint32_t)(t->addr.ptr - x->env) - 11u;
 		m->received_s = (uint32_t)(x->received_us / 1000000u);
 		x->refs++;
-		x->unsettled++;
-		if (list_is_empty(&x->settle)) {
+		x->unsettled += x->epoch != 0;
+		if (x->epoch != 0 && list_is_empty(&x->settle)) {
 			x->settle_us = spooler_now(s) + s->set.settle_after_us;
 			list_push_back(&s->settle_order, &x->settle);
 		}
@@ -300,8 +316,7 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 			continue;
 		}
 		m->queue = q->number;
-		queue_push(&s->queues, slot, false);
-		handout_wake(s, q);
+		held_place(s, slot);
 	}
 	scratch_fini(&scratch);
 }

@@ -75,6 +75,8 @@ on_note(void *arg, const struct journal_note *n)
 		hashed_begun(s, n);
 	} else if (n->what == NOTE_HASHED) {
 		hashed_durable(s, n);
+	} else if (n->what == NOTE_SPILLED) {
+		memory_spilled(s, n);
 	} else if (n->what == NOTE_STATE) {
 		settle_state_durable(s, n);
 	}
@@ -505,7 +507,7 @@ check_drained(struct spooler *s)
 			return;
 		}
 	}
-	if (worker_is_draining(s->w)) {
+	if (worker_is_draining(s->w) && engine_drained(s)) {
 		worker_finished(s->w);	/* life_end writes what gathered */
 	}
 }
@@ -527,8 +529,9 @@ life_title(struct worker *w, char *out, size_t size)
 		    index_count(&s->index), s->queues.n_active, percent);
 		return;
 	}
-	snprintf(out, size, "%u queued, %u active", index_count(&s->index),
-	    s->queues.n_active);
+	snprintf(out, size, "%u queued, %u active%s", index_count(&s->index),
+	    s->queues.n_active, s->engine == &engine_memory ?
+	    " (in memory: a crash loses mail)" : "");
 }
 
 void

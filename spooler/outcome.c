@@ -10,6 +10,8 @@
  */
 #include "spooler/outcome.h"
 
+#include "spooler/engine.h"
+
 #include "common/base/clock.h"
 #include "common/base/wire.h"
 #include "common/mail/esc.h"
@@ -368,6 +370,9 @@ set_doubt(struct spooler *s, struct work *w, uint32_t slot)
 
 	m->flags |= MSG_DOUBT;
 	spooler_score(s, SCORE_S_POSSIBLE_DUPLICATES, 1);
+	if (m->txn != 0 && !txn_is_on_disk(txn_at(&s->txns, m->txn))) {
+		return;		/* after our crash there is nothing to doubt */
+	}
 	buf_init(&b, 64);
 	wire_put_u64(&b, m->id);
 	wire_put_u16(&b, m->attempts);
@@ -468,7 +473,8 @@ outcome_forget(struct spooler *s, uint32_t slot, uint32_t done_epoch)
 		settle_remove(s, id, done_epoch);
 	}
 	if (x != NULL) {
-		if ((m->flags & MSG_SETTLED) == 0 && --x->unsettled == 0) {
+		if ((m->flags & MSG_SETTLED) == 0 && x->unsettled > 0 &&
+		    --x->unsettled == 0) {
 			journal_unpin(s->journal, x->epoch);
 			x->epoch = 0;
 		}
@@ -508,7 +514,11 @@ retry_durable(struct spooler *s, const struct journal_note *n)
 		struct txn *x = txn_at(&s->txns, m->txn);
 
 		/* Not wanted for a while; the disk has it. */
-		txn_drop_pieces(&s->txns, x);
+		if (txn_is_on_disk(x)) {
+			txn_drop_pieces(&s->txns, x);
+		} else if (s->engine->retried != NULL) {
+			s->engine->retried(s, m, x);
+		}
 		if ((m->flags & MSG_SETTLED) != 0 && x->holds == 0) {
 			m->txn = 0;
 			x->refs--;

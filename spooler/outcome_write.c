@@ -60,6 +60,9 @@ event_of(struct spooler *s, const struct outcome *o, const struct result *r,
 		.rcpt = t->addr, .domain = q->domain, .group = q->group,
 		.binding = q->binding, .reply = r->reply };
 	memcpy(e->remote_ip, o->remote_ip, sizeof e->remote_ip);
+	if (!txn_is_on_disk(x)) {
+		e->flags |= EVENT_UNSPOOLED;
+	}
 	if ((m->flags & MSG_DOUBT) != 0) {
 		e->flags |= EVENT_POSSIBLE_DUPLICATE;
 	}

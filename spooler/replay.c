@@ -134,14 +134,14 @@ on_received(struct spooler *s, const struct journal_record *rec)
 	struct slice encoded = wire_bytes(&r, wire_u32(&r));
 	struct scratch scratch;
 	struct envelope env;
+	uint32_t flags;
 
 	wire_u64(&r);
-	if ((wire_u32(&r) & RECEIVED_UNSPOOLED) != 0 || r.bad) {
-		return;		/* with the process before us it went */
-	}
+	flags = wire_u32(&r);
 	scratch_init(&scratch, 1 << 20);
-	if (envelope_decode(encoded, &scratch, &env)) {
-		index_add(&s->replay->batches, env.batch_id);
+	if (!r.bad && envelope_decode(encoded, &scratch, &env)) {
+		index_add((flags & RECEIVED_UNSPOOLED) != 0 ?
+		    &s->replay->received : &s->replay->batches, env.batch_id);
 	}
 	scratch_fini(&scratch);
 }
@@ -232,6 +232,9 @@ on_event(struct spooler *s, const struct journal_record *rec)
 	}
 	if (rec->type == JOURNAL_DONE) {
 		slot = index_find(&s->index, e.id);
+		if (slot == 0 && (e.flags & EVENT_UNSPOOLED) != 0) {
+			return;		/* nothing of it was ever here */
+		}
 		if (slot == 0 || index_at(&s->index, slot)->txn == 0) {
 			s->replay->job->of_settled = true;
 			checkpoint_note_gone(s, e.id);
@@ -245,7 +248,7 @@ on_event(struct spooler *s, const struct journal_record *rec)
 		return;
 	}
 	note_work(s, rec->payload);
-	if (e.next_us == 0 || index_find(&s->replay->ended, e.id) != 0) {
+	if (e.next_us == 0 || (e.flags & EVENT_UNSPOOLED) != 0 || index_find(&s->replay->ended, e.id) != 0) {
 		return;		/* an attempt that was also its end */
 	}
 	m = state_of(s, e.id, rec->lsn);
@@ -570,6 +573,7 @@ replay_start(struct spooler *s, struct error *err_out)
 	(void)err_out;
 	s->replay = p;
 	index_init(&p->batches);
+	index_init(&p->received);
 	index_init(&p->ended);
 	index_init(&p->works);
 	index_init(&p->looked);
@@ -596,6 +600,13 @@ bool
 replay_has_batch(const struct spooler *s, msgid batch)
 {
 	return s->replay != NULL && index_find(&s->replay->batches, batch) != 0;
+}
+
+bool
+replay_has_received(const struct spooler *s, msgid batch)
+{
+	return s->replay != NULL &&
+	    index_find(&s->replay->received, batch) != 0;
 }
 
 /* The checkpoint counts for a third, the journal for another, entering the
@@ -661,6 +672,7 @@ replay_destroy(struct replay **rp)
 		workq_destroy(&p->reader);
 		segment_image_fini(&p->image);
 		index_fini(&p->batches);
+		index_fini(&p->received);
 		index_fini(&p->ended);
 		index_fini(&p->works);
 		index_fini(&p->looked);

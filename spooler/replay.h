@@ -43,6 +43,7 @@ struct replay {
 	uint32_t pos, n;
 	struct loop_hook hook;
 	struct index batches;		/* ids of batches seen */
+	struct index received;		/* the same of mail in memory */
 	struct index ended;		/* ids of messages with a done record */
 	struct index works;		/* whose outcomes had a retry in them */
 	struct index looked;		/* ids whose .meta was asked for by

@@ -44,6 +44,7 @@ enum note_kind {	/* journal_note.what */
 	NOTE_SETTLED,	/* b: struct settle_round * */
 	NOTE_BEGUN,	/* b: struct hashed_round * */
 	NOTE_HASHED,	/* the same: its files and records are durable */
+	NOTE_SPILLED,	/* a: txn, b: the one in memory that it came from */
 };
 
 struct listener_peer {
@@ -116,6 +117,7 @@ struct checkpoint;
 struct import;
 struct engine;
 struct hashed;
+struct memory;
 
 struct spooler {
 	struct worker *w;
@@ -157,6 +159,7 @@ struct spooler {
 	struct replay *replay;		/* NULL once it is done */
 	const struct engine *engine;
 	struct hashed *hashed;		/* NULL with another engine */
+	struct memory *memory;		/* the same */
 	struct settle *settle;
 	struct checkpoint *checkpoint;
 	struct loader *loader;
@@ -203,6 +206,10 @@ void intake_answer(struct spooler *s, const struct journal_note *n,
 	enum store_result result);
 /* Too much of the arena is held: this body leaves it; true if it did. */
 bool intake_relieve(struct spooler *s, struct txn *x);
+/* The log's R of mail whose body is not in the journal (flags of
+ * JOURNAL_RECEIVED); there is room. */
+void intake_say_received(struct spooler *s, const struct txn *x,
+	uint32_t flags);
 /* The whole of it, appended as a message record. */
 enum journal_room intake_append(struct spooler *s, const struct txn *x,
 	bool important, const struct journal_note *note);
@@ -367,6 +374,8 @@ void replay_destroy(struct replay **r);
 /* Was this batch found in the journal (live or not)?  Until listeners have
  * all spoken after a restart. */
 bool replay_has_batch(const struct spooler *s, msgid batch);
+/* Was it logged as received by a process that kept it in memory? */
+bool replay_has_received(const struct spooler *s, msgid batch);
 /* Was the outcome of this work found?  Until deliverers have all spoken. */
 bool replay_has_work(const struct spooler *s, uint64_t number);
 /* Has everything been read that may tell of this message?  If only its files

@@ -29,6 +29,7 @@ struct txn {
 	uint32_t flags;		/* envelope flags */
 	uint8_t protocol;
 	bool loading;		/* a reader brings its body */
+	bool spilling;		/* in memory only; its record is on the way */
 	uint16_t n_pieces;
 	uint32_t refs, holds, unsettled;
 	uint32_t epoch;		/* journal segment, 0: not in the journal */
@@ -39,7 +40,7 @@ struct txn {
 	char *env;		/* encoded, owned; slices below point into it */
 	struct slice sender, envid, group, binding;
 	uint64_t settle_us;	/* monotonic: when it is old enough */
-	struct list_node settle;	/* oldest first */
+	struct list_node settle;	/* oldest first; in memory only: memory.c's */
 	uint32_t wait_head;	/* messages waiting for its body, by msg.next */
 	struct piece inline_pieces[TXN_INLINE_PIECES];
 	struct piece *pieces;	/* inline or heap */

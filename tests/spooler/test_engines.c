@@ -9,6 +9,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#define MEMORY "Spool_Engine = memory\n_Unsafe_Spool = true\n" \
+	"suppress_spool { num_retries = 2 }\n"
+
 static struct rig rig;
 
 static const struct kind {
@@ -19,6 +22,7 @@ static const struct kind {
 } kinds[] = {
 	{ "journal", "", true, true, false },
 	{ "hashed", "Spool_Engine = hashed\n", true, false, true },
+	{ "memory", MEMORY, false, false, false },
 };
 
 static const char *const to_one[] = { "b@example.net" };
@@ -91,6 +95,22 @@ static void
 wait_acked(void)
 {
 	rig_until(&rig, no_jobs, &rig.deliverer[0]);
+}
+
+/* What it has and what will come. */
+static void
+deliver_all(void)
+{
+	struct fake_deliverer *d = &rig.deliverer[0];
+
+	d->on_work = job_deliver;
+	list_each(n, tmp, &d->jobs) {
+		struct job *j = list_entry(n, struct job, link);
+
+		if (!j->told) {
+			job_deliver(d, j);
+		}
+	}
 }
 
 /* Nothing is left of anything. */
@@ -241,11 +261,7 @@ START_TEST(each_its_own_end)
 	logged(m->id[0], 'D', 1);
 	logged(m->id[1], 'T', 1);
 	logged(m->id[2], 'P', 1);
-	rig.deliverer[0].on_work = job_deliver;
-	for (struct job *j; (j = deliverer_first(&rig.deliverer[0])) != NULL &&
-	    !j->told;) {
-		job_deliver(&rig.deliverer[0], j);
-	}
+	deliver_all();
 	logged(m->id[1], 'D', 1);
 	logged(MSGID_NONE, 'D', 3);	/* the bounce */
 	finish();
@@ -281,8 +297,72 @@ enum point {
 	AFTER_ACK, POINTS
 };
 
+/* What was answered and went with the process: whoever has it may end it, and
+ * nothing comes of that. */
+static void
+is_lost(struct mail *m)
+{
+	struct fake_deliverer *d = &rig.deliverer[0];
+	struct job *j = deliverer_job(d, m->id[0]);
+	unsigned works = d->n_works;
+
+	if (j != NULL && !j->told) {
+		job_deliver(d, j);
+	}
+	wait_acked();
+	rig_turn(&rig, 400000);
+	ck_assert_uint_eq(rig_score(&rig, SCORE_S_QUEUED), 0);
+	ck_assert_uint_eq(d->n_works, works);
+	ck_assert_uint_le(logger_count(&rig, m->id[0], 'R'), 1);
+	ck_assert_uint_le(logger_count(&rig, m->id[0], 'D'), 1);
+	finish();
+}
+
+static bool was_answered;	/* when the spooler was dead */
+
+static void
+note_answered(struct rig *r)
+{
+	was_answered = r->mail[0]->answered;
+}
+
+/* To the point where it is killed; false if the mail went with it. */
+static bool
+kill_at(const struct kind *k, enum point point, struct mail **out)
+{
+	struct fake_deliverer *d = &rig.deliverer[0];
+	struct mail *m;
+
+	if (point == BEFORE_ANSWER) {
+		m = rig_store(&rig, 0, "a@example.com", 1, to_one, 9000);
+		loop_turn(rig.loop, false);
+	} else {
+		m = stored(1, to_one, 9000);
+	}
+	*out = m;
+	if (point >= AFTER_WORK) {
+		work_for(m->id[0]);
+	}
+	if (point == AFTER_RETRY) {
+		job_defer(d, work_for(m->id[0]));
+		wait_acked();
+	}
+	if (point >= AFTER_OUTCOME) {
+		job_deliver(d, work_for(m->id[0]));
+		if (point == AFTER_ACK) {
+			wait_acked();
+		} else {
+			loop_turn(rig.loop, false);
+		}
+	}
+	rig.between = note_answered;
+	rig_kill(&rig);
+	rig.between = NULL;
+	return k->survives || !was_answered;
+}
+
 /* Killed after each step: what was answered is delivered once, or (where that
- * is not promised) never. */
+ * is not promised) not again. */
 START_TEST(killed_at)
 {
 	const struct kind *k = &kinds[(unsigned)_i / POINTS];
@@ -291,45 +371,26 @@ START_TEST(killed_at)
 	struct mail *m;
 
 	start(k, "Retry_Interval = 0.3\n");
-	if (point == BEFORE_ANSWER) {
-		m = rig_store(&rig, 0, "a@example.com", 1, to_one, 9000);
-		loop_turn(rig.loop, false);
-		rig_kill(&rig);
-		rig_until(&rig, mail_is_answered, m);
-		ck_assert_int_eq(m->result, STORED_OK);
-	} else {
-		m = stored(1, to_one, 9000);
+	if (!kill_at(k, point, &m)) {
+		is_lost(m);
+		return;
 	}
-	if (point == AFTER_STORED) {
-		rig_kill(&rig);
-	}
-	work_for(m->id[0]);
-	if (point == AFTER_WORK) {
-		rig_kill(&rig);
-		ck_assert_uint_eq(d->n_works, 1);
-	}
-	if (point == AFTER_RETRY) {
-		job_defer(d, work_for(m->id[0]));
-		wait_acked();
-		rig_kill(&rig);
-	}
-	job_deliver(d, work_for(m->id[0]));
-	if (point == AFTER_OUTCOME) {
-		loop_turn(rig.loop, false);
-		rig_kill(&rig);
+	rig_until(&rig, mail_is_answered, m);
+	ck_assert_int_eq(m->result, STORED_OK);
+	if (point < AFTER_OUTCOME) {
+		job_deliver(d, work_for(m->id[0]));
+		ck_assert_uint_eq(d->n_works, point == AFTER_RETRY ||
+		    point == AFTER_STORED ? d->n_works : 1);
 	}
 	wait_acked();
-	if (point == AFTER_ACK) {
-		rig_kill(&rig);
-	}
 	logged(m->id[0], 'D', 1);
 	rig_until(&rig, rig_is_drained, &rig);
 	rig_kill(&rig);
 	rig_turn(&rig, 300000);
 	ck_assert_uint_eq(rig_score(&rig, SCORE_S_QUEUED), 0);
 	ck_assert_uint_eq(d->n_jobs, 0);
+	logged(m->id[0], 'D', 1);	/* told again, maybe */
 	ck_assert_uint_eq(logger_count(&rig, m->id[0], 'R'), 1);
-	ck_assert_uint_eq(logger_count(&rig, m->id[0], 'D'), 1);
 	ck_assert_uint_eq(logger_count(&rig, m->id[0], 'T'),
 	    point == AFTER_RETRY);
 	finish();
@@ -379,31 +440,156 @@ START_TEST(killed_while_storing)
 		rig_kill(&rig);
 	}
 	rig_until(&rig, all_answered, &rig);
-	rig.deliverer[0].on_work = job_deliver;
-	list_each(n, tmp, &rig.deliverer[0].jobs) {
-		struct job *j = list_entry(n, struct job, link);
-
-		if (!j->told) {
-			job_deliver(&rig.deliverer[0], j);
-		}
-	}
+	deliver_all();
 	for (unsigned i = 0; i < rig.n_mails; i++) {
 		ck_assert_int_eq(rig.mail[i]->result, STORED_OK);
 	}
-	rig_until(&rig, all_delivered, &rig);
+	if (kinds[_i].survives) {
+		rig_until(&rig, all_delivered, &rig);
+	}
 	rig_until(&rig, rig_is_drained, &rig);
 	rig_kill(&rig);
+	if (kinds[_i].survives) {
+		rig_until(&rig, all_delivered, &rig);	/* told again */
+	}
 	rig_turn(&rig, 200000);
 	for (unsigned i = 0; i < rig.n_mails; i++) {
 		for (unsigned j = 0; j < rig.mail[i]->n_rcpt; j++) {
 			msgid id = rig.mail[i]->id[j];
 
-			ck_assert_uint_eq(logger_count(&rig, id, 'D'), 1);
-			ck_assert_uint_eq(logger_count(&rig, id, 'R'), 1);
+			ck_assert_uint_le(logger_count(&rig, id, 'D'), 1);
+			ck_assert_uint_le(logger_count(&rig, id, 'R'), 1);
+			ck_assert(!kinds[_i].survives || logger_count(&rig,
+			    id, 'D') + logger_count(&rig, id, 'R') == 2);
 		}
 	}
 	ck_assert_uint_eq(rig_files(&rig, "quarantine/*"), 0);
 	finish();
+}
+END_TEST
+
+/* A graceful end, and the next process. */
+static void
+leave(void)
+{
+	struct error err = { 0 };
+
+	listener_unlink(&rig.listener[0]);
+	deliverer_unlink(&rig.deliverer[0]);
+	ipc_say(&rig.h.control, IPC_SUP_DRAIN);
+	rig_until(&rig, worker_harness_is_gone, &rig.h);
+	rig_unlink_logger(&rig, false);
+	ck_assert_msg(worker_harness_restart(&rig.h, slice_of(rig.conf), NULL,
+	    NULL, &err) == 0, "%s", err.text);
+	rig_until(&rig, worker_harness_is_ready, &rig.h);
+	rig_link_logger(&rig);
+	deliverer_link(&rig.deliverer[0]);
+	listener_link(&rig.listener[0]);
+}
+
+START_TEST(memory_leaves)
+{
+	struct mail *m[20];
+
+	rig_start(&rig, MEMORY "Suspend_Delivery = true\n");
+	for (unsigned i = 0; i < ARRAY_LEN(m); i++) {
+		m[i] = stored(i % 3 + 1, to_three, 500 + i * 400);
+		ck_assert(!in_journal(m[i]));
+	}
+	snprintf(strstr(rig.conf, "Suspend"), 10, "\n");
+	leave();
+	deliver_all();
+	rig_until(&rig, all_delivered, &rig);
+	for (unsigned i = 0; i < ARRAY_LEN(m); i++) {
+		ck_assert_uint_eq(logger_count(&rig, m[i]->id[0], 'R'), 1);
+		ck_assert_uint_eq(logger_count(&rig, m[i]->id[0], 'D'), 1);
+	}
+	finish();
+}
+END_TEST
+
+/* After the second failure it is in the journal with its attempts; the one
+ * that was delivered before is not. */
+START_TEST(memory_spills)
+{
+	struct fake_deliverer *d = &rig.deliverer[0];
+	struct mail *m;
+
+	rig_start(&rig, MEMORY "Retry_Interval = 0.2\n"
+	    "Max_Retry_Interval = 2\n");
+	m = stored(3, to_three, 5000);
+	job_outcome(d, work_for(m->id[0]), "DTT");
+	wait_acked();
+	ck_assert(!in_journal(m));
+	job_outcome(d, work_for(m->id[1]), "TT");
+	wait_acked();
+	logged(m->id[2], 'T', 2);
+	rig_turn(&rig, 100000);
+	ck_assert(in_journal(m));
+	rig_until(&rig, listener_is_empty, &rig.listener[0]);
+	rig_kill(&rig);
+	job_outcome(d, work_for(m->id[1]), "DD");
+	ck_assert_uint_eq(logged(m->id[1], 'D', 1)->e.attempts, 2);
+	logged(m->id[0], 'D', 1);
+	logged(m->id[2], 'D', 1);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_uint_eq(logger_count(&rig, m->id[i], 'R'), 1);
+	}
+	finish();
+}
+END_TEST
+
+/* More than the memory is meant for goes to the journal before its answer. */
+START_TEST(memory_is_full)
+{
+	struct fake_deliverer *d = &rig.deliverer[0];
+	struct waiting all = { MSGID_NONE, 'D', 1 };
+	unsigned written = 0;
+	struct mail *m[24], *large;
+
+	rig_start(&rig, MEMORY "Arena_Size = 1M\nSuspend_Delivery = true\n");
+	large = stored(1, to_one, 200000);
+	ck_assert(in_journal(large));
+	for (unsigned i = 0; i < ARRAY_LEN(m); i++) {
+		m[i] = stored(1, to_one, 60000);
+		written += in_journal(m[i]);
+	}
+	ck_assert_uint_gt(written, 5);
+	ck_assert_uint_lt(written, ARRAY_LEN(m));
+	ck_assert(in_journal(m[23]) && !in_journal(m[0]));
+	snprintf(strstr(rig.conf, "Suspend"), 10, "\n");
+	d->on_work = job_deliver;
+	rig_kill(&rig);
+	all.n += written;
+	rig_until(&rig, is_logged, &all);
+	rig_until(&rig, rig_is_drained, &rig);
+	ck_assert_uint_eq(logger_count(&rig, MSGID_NONE, 'D'), written + 1);
+	finish();
+}
+END_TEST
+
+/* One sentence says what is missing. */
+START_TEST(memory_refused)
+{
+	static const struct {
+		const char *conf, *says;
+	} cases[] = {
+		{ "Spool_Engine = memory\nsuppress_spool { num_retries = 2 }\n",
+		    "set _Unsafe_Spool = true" },
+		{ "Spool_Engine = memory\n_Unsafe_Spool = true\n",
+		    "needs suppress_spool { num_retries = N }" },
+	};
+	struct error err = { 0 };
+	struct slice said;
+
+	rig_prepare(&rig, cases[_i].conf);
+	ck_assert_int_eq(worker_harness_start(&rig.h, rig.loop,
+	    "spooler/spooler", ROLE_SPOOLER, 0, slice_of(rig.conf), &err), 0);
+	rig_until(&rig, worker_harness_is_gone, &rig.h);
+	said = buf_slice(&rig.h.failed);
+	ck_assert_msg(memmem(said.ptr, said.len, cases[_i].says,
+	    strlen(cases[_i].says)) != NULL, "%.*s", SLICE_ARG(said));
+	ck_assert_uint_eq(rig_files(&rig, "*"), 0);
 }
 END_TEST
 
@@ -422,6 +608,13 @@ main(void)
 	tcase_add_loop_test(t, late_logger, 0, n);
 	tcase_add_loop_test(t, killed_at, 0, n * POINTS);
 	tcase_add_loop_test(t, killed_while_storing, 0, n);
+	suite_add_tcase(s, t);
+	t = tcase_create("memory");
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, memory_leaves);
+	tcase_add_test(t, memory_spills);
+	tcase_add_test(t, memory_is_full);
+	tcase_add_loop_test(t, memory_refused, 0, 2);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
