@@ -22,21 +22,20 @@ engine_start(struct spooler *s, int *exit_code_out, struct error *err_out)
 		[CONFIG_SPOOL_JOURNAL] = &engine_journal,
 		[CONFIG_SPOOL_HASHED] = &engine_hashed,
 		[CONFIG_SPOOL_MEMORY] = &engine_memory,
+		[CONFIG_SPOOL_PASSTHROUGH] = &engine_passthrough,
 	};
 	size_t n = (size_t)config_int(worker_config(s->w), NULL,
 	    OPT_SPOOL_ENGINE);
 
-	if (n >= ARRAY_LEN(engines)) {
-		*exit_code_out = 78;	/* EX_CONFIG */
-		return error_set(err_out, ERROR_CONFIG, "this Spool_Engine is "
-		    "not served yet: set it to journal, hashed or memory");
-	}
+	ec_assert(n < ARRAY_LEN(engines));
 	s->engine = engines[n];
 	if (s->engine == &engine_hashed) {
 		s->hashed = hashed_create(s);
+	} else if (s->engine == &engine_passthrough) {
+		passthrough_start(s);
 	} else if (s->engine == &engine_memory && memory_start(s,
 	    err_out) < 0) {
-		*exit_code_out = 78;
+		*exit_code_out = 78;	/* EX_CONFIG */
 		return -1;
 	}
 	return 0;

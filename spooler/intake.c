@@ -27,8 +27,8 @@ struct late_store {	/* waits for room, or for replay to end */
 };
 
 static void
-answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
-    enum store_result result)
+answer_as(struct spooler *s, unsigned listener, uint32_t incarnation,
+    uint64_t seq, enum store_result result, unsigned code, struct slice text)
 {
 	struct listener_peer *p = &s->listeners[listener];
 	struct buf *b;
@@ -41,7 +41,18 @@ answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
 	b = ipc_begin(p->link, IPC_STORED);
 	wire_put_u64(b, seq);
 	wire_put_u8(b, (uint8_t)result);
+	if (result == STORED_REMOTE) {
+		wire_put_u16(b, (uint16_t)code);
+		wire_put_slice(b, text);
+	}
 	ipc_end(p->link);
+}
+
+static void
+answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
+    enum store_result result)
+{
+	answer_as(s, listener, incarnation, seq, result, 0, SLICE(""));
 }
 
 void
@@ -49,6 +60,19 @@ intake_answer(struct spooler *s, const struct journal_note *n,
     enum store_result result)
 {
 	answer(s, (unsigned)(n->c >> 32), (uint32_t)n->c, n->b, result);
+}
+
+void
+intake_answer_as(struct spooler *s, const struct journal_note *n,
+    const struct event *e)
+{
+	unsigned hundreds = e->kind == EVENT_DELIVERY ? 2 :
+	    e->kind == EVENT_PERMANENT ? 5 : 4;
+	unsigned code = e->code / 100 == hundreds && e->code != 421 ? e->code :
+	    hundreds == 2 ? 250 : hundreds == 5 ? 554 : 451;
+
+	answer_as(s, (unsigned)(n->c >> 32), (uint32_t)n->c, n->b,
+	    STORED_REMOTE, code, e->reply);
 }
 
 /* Reads the extents of a STORE into held pieces; the count or -1. */
@@ -164,9 +188,9 @@ try_store(struct spooler *s, struct late_store *l)
 		if (s->replay != NULL && replay_percent(s) < 100) {
 			return false;
 		}
-		if (replay_has_batch(s, x->batch_id)) {
+		if (s->engine->by_remote || replay_has_batch(s, x->batch_id)) {
 			answer(s, l->listener, l->incarnation, l->seq,
-			    STORED_OK);
+			    s->engine->by_remote ? STORED_FAILED : STORED_OK);
 			keep_answered(s, l);
 			return true;
 		}
@@ -225,7 +249,8 @@ on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	if (!p->said_hello || r.bad || n < 0 ||
 	    encoded.len > ENVELOPE_MAX_BYTES ||
 	    !envelope_decode(encoded, &scratch, &env) ||
-	    !addresses_are_sane(&env)) {
+	    !addresses_are_sane(&env) || (s->engine->by_remote &&
+	    env.n_rcpt > 1)) {
 		ipc_bad(k, "malformed STORE");
 		scratch_fini(&scratch);
 		return;

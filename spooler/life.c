@@ -67,7 +67,8 @@ on_note(void *arg, const struct journal_note *n)
 
 		txn_in_journal(s, x, n->epoch, n->offset);
 		intake_admit(s, x, n->lsn);
-	} else if (n->what == NOTE_OUTCOME || n->what == NOTE_RETRY) {
+	} else if (n->what == NOTE_OUTCOME || n->what == NOTE_RETRY ||
+	    n->what == NOTE_PASSED) {
 		outcome_durable(s, n);
 	} else if (n->what == NOTE_SETTLED) {
 		settle_durable(s, n);

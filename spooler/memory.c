@@ -68,7 +68,7 @@ accept_memory(struct spooler *s, struct txn *x,
 	}
 	list_push_back(&s->memory->txns, &x->settle);
 	intake_admit(s, x, 0);
-	intake_answer(s, note, STORED_OK);
+	intake_answer(s, note, x->refs > 0 ? STORED_OK : STORED_FAILED);
 	spooler_score(s, SCORE_S_RECEIVED, x->refs);
 	txn_put(&s->txns, x);
 	return JOURNAL_OK;

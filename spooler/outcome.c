@@ -261,6 +261,21 @@ make_up(struct spooler *s, uint32_t msg, uint8_t kind, const char *reply,
 	return true;
 }
 
+void
+outcome_cut(struct spooler *s, uint32_t slot, const char *reply)
+{
+	struct outcome o = { .n = 1 };
+
+	o.results[0] = (struct result){ .msg = slot, .kind = EVENT_TRANSIENT,
+		.stage = STAGE_NOT_CONNECTED, .code = 451,
+		.reply = slice_of(reply) };
+	if (outcome_has_room(s, &o)) {
+		outcome_write(s, &o);
+	} else {
+		queue_delay(&s->queues, slot, spooler_now(s), 1000000u);
+	}
+}
+
 /* Until it is written the message stays in flight: nobody delivers it again. */
 static bool
 try_accepted(struct spooler *s, struct late_accepted *l)
@@ -450,6 +465,11 @@ outcome_orphan(struct spooler *s, struct work *w)
 		} else {
 			stage_work_drop(table, w->deliverer, w->slot, i);
 		}
+		if (index_at(&s->index, slot)->txn != 0 && engine_answers_by(s,
+		    txn_at(&s->txns, index_at(&s->index, slot)->txn))) {
+			outcome_cut(s, slot, OUTCOME_CUT);
+			continue;
+		}
 		queue_push(&s->queues, slot, true);
 		handout_wake(s, queue_at(&s->queues,
 		    index_at(&s->index, slot)->queue));
@@ -527,6 +547,21 @@ retry_durable(struct spooler *s, const struct journal_note *n)
 	}
 }
 
+/* Who waits for it is told before the message goes. */
+static void
+tell_end(struct spooler *s, const struct journal_note *n)
+{
+	const struct msg *m = index_at(&s->index, n->a);
+	struct txn *x = m->txn != 0 ? txn_at(&s->txns, m->txn) : NULL;
+	struct event e;
+
+	if (x != NULL && engine_answers_by(s, x)) {
+		ec_assert(event_decode(slice_make(n->payload, n->length),
+		    &e));
+		s->engine->ended(s, x, &e);
+	}
+}
+
 void
 outcome_durable(struct spooler *s, const struct journal_note *n)
 {
@@ -537,7 +572,7 @@ outcome_durable(struct spooler *s, const struct journal_note *n)
 	/* Read before the message goes. */
 	ec_assert(n->ok);
 	delivered = n->length > 1 && n->payload[1] == EVENT_DELIVERY;
-	if (n->what == NOTE_RETRY || n->what == NOTE_OUTCOME) {
+	if (n->what != NOTE_DSN) {
 		ec_assert(index_at(&s->index, n->a)->id == n->b);
 	}
 	if (work != 0) {
@@ -555,9 +590,10 @@ outcome_durable(struct spooler *s, const struct journal_note *n)
 	}
 	if (n->what == NOTE_RETRY) {
 		retry_durable(s, n);
-	} else if (n->what == NOTE_OUTCOME) {
-		spooler_score(s, delivered ? SCORE_S_DELIVERED :
-		    SCORE_S_PERMANENT, 1);
+	} else {
+		spooler_score(s, n->what == NOTE_PASSED ? SCORE_S_TRANSIENT :
+		    delivered ? SCORE_S_DELIVERED : SCORE_S_PERMANENT, 1);
+		tell_end(s, n);
 		outcome_forget(s, n->a, n->epoch);
 	}
 	if (work != 0 && deliverer < SPOOLER_DELIVERERS) {

@@ -40,6 +40,7 @@ enum note_kind {	/* journal_note.what */
 	NOTE_DSN,	/* a: txn */
 	NOTE_OUTCOME,	/* a: message, b: id, c: work to acknowledge or 0 */
 	NOTE_RETRY,	/* the same; the message stays */
+	NOTE_PASSED,	/* the same; the client is told, and has its mail */
 	NOTE_STATE,	/* a: message, b: id */
 	NOTE_SETTLED,	/* b: struct settle_round * */
 	NOTE_BEGUN,	/* b: struct hashed_round * */
@@ -118,6 +119,7 @@ struct import;
 struct engine;
 struct hashed;
 struct memory;
+struct passthrough;
 
 struct spooler {
 	struct worker *w;
@@ -160,6 +162,7 @@ struct spooler {
 	const struct engine *engine;
 	struct hashed *hashed;		/* NULL with another engine */
 	struct memory *memory;		/* the same */
+	struct passthrough *passthrough;
 	struct settle *settle;
 	struct checkpoint *checkpoint;
 	struct loader *loader;
@@ -204,6 +207,9 @@ void intake_stored(struct spooler *s, const struct journal_note *n);
 /* Answers the STORE whose note this is. */
 void intake_answer(struct spooler *s, const struct journal_note *n,
 	enum store_result result);
+/* With the reply of the next host. */
+void intake_answer_as(struct spooler *s, const struct journal_note *n,
+	const struct event *e);
 /* Too much of the arena is held: this body leaves it; true if it did. */
 bool intake_relieve(struct spooler *s, struct txn *x);
 /* The log's R of mail whose body is not in the journal (flags of
@@ -297,6 +303,8 @@ void outcome_still_doubtful(struct spooler *s, struct work *w, unsigned i,
 /* A message in no list has come to its end (expiry): it is loaded if need be,
  * then P and a bounce. */
 void outcome_end(struct spooler *s, uint32_t msg);
+/* A message of passthrough in no list ends: its client is told so. */
+void outcome_cut(struct spooler *s, uint32_t msg, const char *reply);
 /* The same with what is there of its body, which could not be brought. */
 void outcome_end_now(struct spooler *s, uint32_t msg);
 /* Is it past its expiry? */

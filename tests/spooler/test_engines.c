@@ -11,6 +11,7 @@
 
 #define MEMORY "Spool_Engine = memory\n_Unsafe_Spool = true\n" \
 	"suppress_spool { num_retries = 2 }\n"
+#define PASSTHROUGH "Spool_Engine = passthrough\n"
 
 static struct rig rig;
 
@@ -23,6 +24,7 @@ static const struct kind {
 	{ "journal", "", true, true, false },
 	{ "hashed", "Spool_Engine = hashed\n", true, false, true },
 	{ "memory", MEMORY, false, false, false },
+	{ .name = "passthrough", .conf = PASSTHROUGH },	/* its own cases */
 };
 
 static const char *const to_one[] = { "b@example.net" };
@@ -311,7 +313,7 @@ is_lost(struct mail *m)
 	}
 	wait_acked();
 	rig_turn(&rig, 400000);
-	ck_assert_uint_eq(rig_score(&rig, SCORE_S_QUEUED), 0);
+	rig_until(&rig, rig_is_drained, &rig);
 	ck_assert_uint_eq(d->n_works, works);
 	ck_assert_uint_le(logger_count(&rig, m->id[0], 'R'), 1);
 	ck_assert_uint_le(logger_count(&rig, m->id[0], 'D'), 1);
@@ -387,7 +389,7 @@ START_TEST(killed_at)
 	rig_until(&rig, rig_is_drained, &rig);
 	rig_kill(&rig);
 	rig_turn(&rig, 300000);
-	ck_assert_uint_eq(rig_score(&rig, SCORE_S_QUEUED), 0);
+	rig_until(&rig, rig_is_drained, &rig);
 	ck_assert_uint_eq(d->n_jobs, 0);
 	logged(m->id[0], 'D', 1);	/* told again, maybe */
 	ck_assert_uint_eq(logger_count(&rig, m->id[0], 'R'), 1);
@@ -593,12 +595,164 @@ START_TEST(memory_refused)
 }
 END_TEST
 
+/* What the client of passthrough hears is what the next host said. */
+static const struct said {
+	const char *kinds;
+	unsigned code;
+	const char *reply;
+	int logged;
+} said[] = {
+	{ "D", 250, "", 'D' },
+	{ "T", 451, "451 4.2.0 later", 'T' },
+	{ "P", 550, "550 5.1.1 nobody", 'P' },
+};
+
+START_TEST(passes_on)
+{
+	const struct said *c = &said[_i];
+	const struct seen *e;
+	struct mail *m;
+
+	rig_start(&rig, PASSTHROUGH);
+	m = rig_store(&rig, 0, "a@example.com", 1, to_one, 5000);
+	work_for(m->id[0]);
+	ck_assert(!m->answered && !in_journal(m));
+	ck_assert_uint_eq(rig_files(&rig, "[0-9A-F][0-9A-F]/*"), 0);
+	job_outcome(&rig.deliverer[0], work_for(m->id[0]), c->kinds);
+	rig_until(&rig, mail_is_answered, m);
+	ck_assert_int_eq(m->result, STORED_REMOTE);
+	ck_assert_uint_eq(m->code, c->code);
+	ck_assert_str_eq(m->reply, c->reply);
+	e = logged(m->id[0], c->logged, 1);
+	ck_assert(!(e->e.flags & EVENT_BOUNCED) && e->e.next_us == 0);
+	ck_assert_uint_eq(logged(m->id[0], 'R', 1)->e.size, 5000);
+	rig_until(&rig, rig_is_drained, &rig);
+	ck_assert_uint_eq(logger_count(&rig, MSGID_NONE, 'R'), 1);
+	ck_assert_uint_eq(rig.deliverer[0].n_works, 1);
+	/* The journal tells a new process nothing of it. */
+	rig_kill(&rig);
+	rig_turn(&rig, 300000);
+	rig_until(&rig, rig_is_drained, &rig);
+	ck_assert(!rig_log_has(&rig, "have a state in the journal"));
+	finish();
+}
+END_TEST
+
+/* No 250 but the next host's own, whenever the spooler is killed; and no second
+ * delivery by us. */
+START_TEST(passthrough_killed_at)
+{
+	enum point point = (enum point)_i;
+	struct fake_deliverer *d = &rig.deliverer[0];
+	struct mail *m;
+
+	rig_start(&rig, PASSTHROUGH);
+	m = rig_store(&rig, 0, "a@example.com", 1, to_one, 9000);
+	loop_turn(rig.loop, false);
+	if (point >= AFTER_WORK) {
+		work_for(m->id[0]);
+	}
+	if (point >= AFTER_OUTCOME) {
+		job_outcome(d, work_for(m->id[0]), "D");
+		if (point == AFTER_ACK) {
+			wait_acked();
+		} else {
+			loop_turn(rig.loop, false);
+		}
+	}
+	rig.between = note_answered;
+	rig_kill(&rig);
+	rig_until(&rig, mail_is_answered, m);
+	ck_assert_int_eq(m->result, was_answered ? STORED_REMOTE :
+	    STORED_FAILED);
+	if (point < AFTER_OUTCOME && deliverer_first(d) != NULL) {
+		job_deliver(d, deliverer_first(d));
+	}
+	wait_acked();
+	rig_turn(&rig, 300000);
+	ck_assert_uint_le(d->n_works, 1);
+	ck_assert_uint_le(logger_count(&rig, m->id[0], 'R'), 1);
+	finish();
+}
+END_TEST
+
+/* Its deliverer dies: the client is told to try again, and nobody else does. */
+START_TEST(passthrough_deliverer_dies)
+{
+	static const enum stage_point points[] = { STAGE_NOTHING, STAGE_DOT,
+		STAGE_ACCEPTED };
+	struct fake_deliverer *d = &rig.deliverer[0];
+	const struct seen *e;
+	struct mail *m;
+
+	rig_start(&rig, PASSTHROUGH);
+	m = rig_store(&rig, 0, "a@example.com", 1, to_one, 700);
+	job_stage(d, work_for(m->id[0]), points[_i]);
+	deliverer_die(d, true);
+	rig_until(&rig, mail_is_answered, m);
+	ck_assert_int_eq(m->result, STORED_REMOTE);
+	if (points[_i] == STAGE_ACCEPTED) {
+		ck_assert_uint_eq(m->code, 250);
+		logged(m->id[0], 'D', 1);
+	} else {
+		ck_assert_uint_eq(m->code, 451);
+		ck_assert_str_eq(m->reply,
+		    "451 4.4.1 [internal] the delivery was cut off");
+		e = logged(m->id[0], 'T', 1);
+		ck_assert_int_eq((e->e.flags & EVENT_POSSIBLE_DUPLICATE) != 0,
+		    points[_i] == STAGE_DOT);
+	}
+	rig_turn(&rig, 200000);
+	ck_assert_uint_eq(d->n_works, 1);
+	finish();
+}
+END_TEST
+
+START_TEST(passthrough_nobody_takes_it)
+{
+	struct mail *m;
+
+	rig_start(&rig, PASSTHROUGH "Passthrough_Timeout = 0.3\n"
+	    "Suspend_Delivery = true\n");
+	m = rig_store(&rig, 0, "a@example.com", 1, to_one, 700);
+	rig_until(&rig, mail_is_answered, m);
+	ck_assert_int_eq(m->result, STORED_REMOTE);
+	ck_assert_uint_eq(m->code, 451);
+	ck_assert_str_eq(m->reply,
+	    "451 4.4.1 [internal] no host took it in time");
+	logged(m->id[0], 'T', 1);
+	finish();
+}
+END_TEST
+
+/* What another engine stored stays what it was: tried again, bounced. */
+START_TEST(engines_change)
+{
+	struct fake_deliverer *d = &rig.deliverer[0];
+	struct mail *m;
+
+	rig_start(&rig, "Retry_Interval = 0.1\n");
+	m = stored(3, to_three, 3000);
+	job_outcome(d, work_for(m->id[0]), "TTT");
+	wait_acked();
+	snprintf(rig.conf + strlen(rig.conf), sizeof rig.conf -
+	    strlen(rig.conf), "%s", kinds[_i].conf);
+	rig_kill(&rig);
+	job_outcome(d, work_for(m->id[0]), "DTP");
+	logged(m->id[2], 'P', 1);
+	deliver_all();
+	logged(m->id[1], 'D', 1);
+	logged(MSGID_NONE, 'D', 3);
+	finish();
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite *s = suite_create("engines");
 	TCase *t = tcase_create("contract");
-	int n = (int)ARRAY_LEN(kinds);
+	int n = (int)ARRAY_LEN(kinds) - 1;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, where_it_is, 0, n);
@@ -615,6 +769,14 @@ main(void)
 	tcase_add_test(t, memory_spills);
 	tcase_add_test(t, memory_is_full);
 	tcase_add_loop_test(t, memory_refused, 0, 2);
+	suite_add_tcase(s, t);
+	t = tcase_create("passthrough");
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, passes_on, 0, (int)ARRAY_LEN(said));
+	tcase_add_loop_test(t, passthrough_killed_at, 0, POINTS);
+	tcase_add_loop_test(t, passthrough_deliverer_dies, 0, 3);
+	tcase_add_test(t, passthrough_nobody_takes_it);
+	tcase_add_loop_test(t, engines_change, 0, n + 1);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

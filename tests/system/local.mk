@@ -22,3 +22,9 @@ check-spool-tools: all
 check-preflight: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-preflight \
 		--build $(abs_builddir)
+
+EXTRA_DIST += %D%/check-engines
+.PHONY: check-engines
+check-engines: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-engines \
+		--build $(abs_builddir)
