@@ -160,10 +160,13 @@ on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 	struct work *w = n != NULL ? list_entry(n, struct work, link) :
 	    work_create();
 	struct work_head head;
-	enum work_status st = work_decode(w, m->body, &s->slabs, &head);
+	int fd = m->type == IPC_WORK_FILE ? ipc_take_fd(m) : -1;
+	enum work_status st = m->type == IPC_WORK_FILE && fd < 0 ?
+	    WORK_NO_FILE : work_decode(w, m->body, fd, &s->slabs, &head);
 	struct lane *q;
 
 	if (st != WORK_OK) {
+		fdio_close(&fd);
 		list_push_front(&s->free_works, &w->link);
 		worker_bad_peer(d->worker, k, work_status_text(st));
 		return;
@@ -174,6 +177,7 @@ on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 		for (size_t i = 0; i < w->n_extents; i++) {
 			w->extent[i].slab->refs--;
 		}
+		work_close_file(w);
 		list_push_front(&s->free_works, &w->link);
 		worker_bad_peer(d->worker, k, q == NULL ?
 		    "WORK of an unknown queue" : "the same WORK twice");
@@ -224,7 +228,7 @@ spool_message(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 {
 	struct wire_r r = wire_reader(m->body);
 
-	if (m->type == IPC_WORK) {
+	if (m->type == IPC_WORK || m->type == IPC_WORK_FILE) {
 		on_work(d, k, m);
 	} else if (m->type == IPC_OUTCOME_ACK) {
 		on_ack(d, k, r);
@@ -292,6 +296,7 @@ spool_outcome(struct deliverer *d, struct work *w,
 		slab_drop(w->extent[i].slab);
 	}
 	w->n_extents = 0;
+	work_close_file(w);
 	w->state = WORK_TOLD;
 	d->spool.n_held--;
 	d->spool.n_told++;

@@ -222,14 +222,21 @@ on_settled(struct spool_journal *j, const struct journal_record *rec)
 		struct journal_entry *e = i.op == CHECKPOINT_PUT ?
 		    entry_of(j, i.id) : NULL;
 
-		if (e != NULL && (e->flags & ENTRY_BEGUN) != 0) {
+		if (e == NULL) {
+			continue;
+		}
+		if ((e->flags & ENTRY_BEGUN) != 0) {
 			e->flags &= (uint16_t)~(ENTRY_BEGUN | ENTRY_DONE);
 		}
-		if (e != NULL) {
-			e->flags |= ENTRY_SETTLED;
+		e->flags |= ENTRY_SETTLED;
+		if ((e->flags & ENTRY_STATE) == 0) {
+			/* Records that say more are newer. */
+			e->flags |= ENTRY_STATE | (i.doubt ? ENTRY_DOUBT : 0);
+			e->attempts = i.attempts;
+			e->next_us = i.next_us;
 		}
 	}
-	return !r.bad && wire_left(&r) == 0;
+	return !r.bad;
 }
 
 static bool

@@ -393,7 +393,8 @@ admit(struct spooler *s, struct hashed_item *it, uint32_t epoch)
 	struct msg *m = index_at(&s->index, it->msg);
 	struct queue *q = queue_of(s, it);
 
-	m->flags |= MSG_SETTLED;
+	m->flags |= MSG_FILES;	/* replay, if it still looks, has them */
+	index_set_settled(&s->index, m);
 	checkpoint_note(s, m, epoch);
 	if (q != NULL) {
 		m->queue = q->number;

@@ -34,8 +34,9 @@ enum {	/* msg.flags */
 	MSG_DOUBT = 1u << 3,	/* was between dot and reply when all broke */
 	MSG_FETCH = 1u << 5,	/* a reader brings its envelope */
 	MSG_END = 1u << 4,	/* it has come to its end: load it, then bounce */
-	MSG_FILES = 1u << 6,	/* not settled, but some of its files may be
-				 * there: they go when it does */
+	MSG_FILES = 1u << 6,	/* settled: its files were seen; else some of
+				 * its files may be there: they go when it
+				 * does */
 	MSG_CHANGED = 1u << 7,	/* stands in the list for the next checkpoint */
 };
 
@@ -66,6 +67,7 @@ struct index_part {
 
 struct index {
 	struct pool msgs;
+	uint32_t n_settled;	/* of them */
 	struct index_part part[INDEX_PARTS];
 };
 
@@ -90,6 +92,14 @@ static inline bool
 index_is_live(const struct index *x, uint32_t slot)
 {
 	return index_at(x, slot)->state != MSG_FREE;
+}
+
+/* Its files are durable. */
+static inline void
+index_set_settled(struct index *x, struct msg *m)
+{
+	x->n_settled += (m->flags & MSG_SETTLED) == 0;
+	m->flags |= MSG_SETTLED;
 }
 
 static inline uint32_t

@@ -74,12 +74,15 @@ receptions(enum journal_type type, struct slice payload,
     void (*fn)(void *arg, struct slice event), void *arg)
 {
 	struct wire_r r = wire_reader(payload);
+	uint64_t size = type == JOURNAL_LARGE ? wire_u64(&r) : 0;
 	struct slice encoded = wire_bytes(&r, wire_u32(&r));
-	uint64_t size = type == JOURNAL_RECEIVED ? wire_u64(&r) :
-	    wire_left(&r);
 	struct scratch scratch;
 	struct envelope env;
 
+	if (type != JOURNAL_LARGE) {
+		size = type == JOURNAL_RECEIVED ? wire_u64(&r) :
+		    wire_left(&r);
+	}
 	scratch_init(&scratch, 1 << 20);
 	if (!r.bad && envelope_decode(encoded, &scratch, &env) &&
 	    (env.flags & ENVELOPE_LOGGED) == 0) {
@@ -131,7 +134,8 @@ logfeed_durable(struct spooler *s, const struct journal_note *n)
 		return;
 	}
 	f->sent = n->lsn;
-	if (n->type == JOURNAL_MESSAGE || n->type == JOURNAL_RECEIVED) {
+	if (n->type == JOURNAL_MESSAGE || n->type == JOURNAL_LARGE ||
+	    n->type == JOURNAL_RECEIVED) {
 		receptions(n->type, slice_make(n->payload, n->length),
 		    send_live, &v);
 	} else if (n->type == JOURNAL_RETRY || n->type == JOURNAL_DONE) {
@@ -161,6 +165,7 @@ read_records(struct feed_read *r, struct journal_scan *scan)
 		}
 		r->last = rec.lsn;
 		if (rec.type == JOURNAL_MESSAGE ||
+		    rec.type == JOURNAL_LARGE ||
 		    rec.type == JOURNAL_RECEIVED) {
 			receptions(rec.type, rec.payload, keep_event, r);
 		} else if (rec.type == JOURNAL_RETRY ||

@@ -216,7 +216,7 @@ memory_spilled(struct spooler *s, const struct journal_note *n)
 		y->epoch = 0;
 		txn_put(&s->txns, y);
 	} else {
-		y->settle_us = spooler_now(s) + s->set.settle_after_us;
+		y->settle_us = spooler_now(s);
 		list_push_back(&s->settle_order, &y->settle);
 	}
 	x->spilling = false;

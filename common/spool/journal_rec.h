@@ -31,6 +31,8 @@ enum journal_type {
 	JOURNAL_SETTLED,	/* checkpoint items: their files are synced */
 	JOURNAL_STATE,		/* u64 id, u16 attempts, u16 flags, u32 0,
 				 * u64 next_us: marks what is not logged */
+	JOURNAL_LARGE,		/* u64 size of the body, u32 envelope length,
+				 * envelope; the body is large/BATCH */
 	JOURNAL_RECEIVED,	/* u32 envelope length, envelope, u64 size, u32
 				 * flags: the log's R of mail whose body is not
 				 * here */
