@@ -173,12 +173,15 @@ on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 	struct work *w = n != NULL ? list_entry(n, struct work, link) :
 	    work_create();
 	struct work_head head;
+	int fd = m->type == IPC_WORK_FILE ? ipc_take_fd(m) : -1;
 	enum work_status st;
 	struct lane *q;
 
 	about_to_read(d, m->body);
-	st = work_decode(w, m->body, &s->slabs, &head);
+	st = m->type == IPC_WORK_FILE && fd < 0 ? WORK_NO_FILE :
+	    work_decode(w, m->body, fd, &s->slabs, &head);
 	if (st != WORK_OK) {
+		fdio_close(&fd);
 		list_push_front(&s->free_works, &w->link);
 		worker_bad_peer(d->worker, k, work_status_text(st));
 		return;
@@ -189,6 +192,7 @@ on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 		for (size_t i = 0; i < w->n_extents; i++) {
 			w->extent[i].slab->refs--;
 		}
+		work_close_file(w);
 		list_push_front(&s->free_works, &w->link);
 		worker_bad_peer(d->worker, k, q == NULL ?
 		    "WORK of an unknown queue" : "the same WORK twice");
@@ -239,7 +243,7 @@ spool_message(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 {
 	struct wire_r r = wire_reader(m->body);
 
-	if (m->type == IPC_WORK) {
+	if (m->type == IPC_WORK || m->type == IPC_WORK_FILE) {
 		on_work(d, k, m);
 	} else if (m->type == IPC_OUTCOME_ACK) {
 		on_ack(d, k, r);
@@ -307,6 +311,7 @@ spool_outcome(struct deliverer *d, struct work *w,
 		slab_drop(w->extent[i].slab);
 	}
 	w->n_extents = 0;
+	work_close_file(w);
 	w->state = WORK_TOLD;
 	d->spool.n_held--;
 	d->spool.n_told++;

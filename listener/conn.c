@@ -194,6 +194,12 @@ serve_content(struct session *s, struct slice in, size_t *used)
 	case BODY_FULL:
 		step(s, SMTP_EV_NO_ROOM);
 		break;
+	case BODY_WAIT:
+		/* For the spooler: as long as for its answer. */
+		s->deaf = true;
+		s->store_deadline_us = loop_now_us(s->l->loop) +
+		    s->l->store_timeout_us;
+		return;
 	}
 	/* The dot may have come with what was too much. */
 	if (s->body.ended && in_content(s)) {
@@ -211,6 +217,9 @@ serve(struct session *s, struct slice in)
 	while (in.len > 0 && !s->closing) {
 		if (in_content(s)) {
 			serve_content(s, in, &used);
+			if (s->deaf) {
+				return total + used;
+			}
 		} else if (smtp_session_wants_line(&s->sm)) {
 			struct smtp_command cmd;
 			struct slice line;
@@ -299,7 +308,7 @@ set_timer(struct session *s)
 {
 	uint64_t now = loop_now_us(s->l->loop), at = s->deadline_us;
 
-	if (s->sm.state == SMTP_ST_STORING) {
+	if (s->sm.state == SMTP_ST_STORING || s->body.waits) {
 		at = s->store_deadline_us;
 	}
 	at = at > now ? at - now : 0;
@@ -395,7 +404,7 @@ on_ready(void *arg, unsigned ready)
 			return;
 		}
 	}
-	if ((ready & LOOP_READ) != 0) {
+	if ((ready & LOOP_READ) != 0 && !s->deaf) {
 		on_readable(s);
 		return;
 	}
@@ -403,10 +412,25 @@ on_ready(void *arg, unsigned ready)
 }
 
 void
+session_go_on(struct session *s)
+{
+	size_t used;
+
+	if (s->dead) {
+		return;
+	}
+	s->deaf = false;
+	touch(s);
+	/* The buffer must not move while it is served. */
+	used = serve(s, buf_slice(&s->left));
+	buf_consume(&s->left, used);
+	finish_turn(s);
+}
+
+void
 session_stored(struct session *s, enum smtp_event ev)
 {
 	struct score_slot *score = worker_score(s->l->w);
-	size_t used;
 
 	if (ev == SMTP_EV_STORED) {
 		score_add(score, SCORE_L_RECEIVED, 1);
@@ -418,11 +442,7 @@ session_stored(struct session *s, enum smtp_event ev)
 	}
 	s->deaf = false;
 	step(s, ev);
-	touch(s);
-	/* The buffer must not move while it is served. */
-	used = serve(s, buf_slice(&s->left));
-	buf_consume(&s->left, used);
-	finish_turn(s);
+	session_go_on(s);
 }
 
 static void
@@ -442,6 +462,10 @@ on_timer(void *arg)
 			if (s->dead) {
 				return;
 			}
+		}
+	} else if (s->body.waits) {
+		if (now >= s->store_deadline_us) {
+			large_give_up(s);
 		}
 	} else if (now >= s->deadline_us) {
 		if (s->closing) {

@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 
 #define TICK_US 1000000u
+#define EARLY_US 50000u		/* after a spooler's start, then twice that ... */
 #define LINES_PER_TURN 256
 #define COMPLAIN_EVERY_US 60000000u
 #define FINISH_STEP_US 50000u
@@ -72,6 +73,20 @@ on_tick(void *arg)
 
 	settle(s, logger_tick(s->core, clock_wall_us(), s->up));
 	loop_timer_set(&s->tick, TICK_US);
+}
+
+/* A spooler that is killed again and again must come forward, or its journal
+ * fills with what we have long written: no ack waits for the first tick. */
+static void
+on_early(void *arg)
+{
+	struct service *s = arg;
+
+	settle(s, logger_checkpoint(s->core));
+	s->early_us *= 2;
+	if (s->early_us < TICK_US) {
+		loop_timer_set(&s->early, s->early_us);
+	}
 }
 
 static void
@@ -153,6 +168,7 @@ service_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	loop_fd_want(&s->lines, LOOP_READ);
 	loop_timer_init(&s->tick, l, on_tick, s);
 	loop_timer_init(&s->finish, l, on_finish, s);
+	loop_timer_init(&s->early, l, on_early, s);
 	loop_on_turn_end(l, &s->turn, on_turn, s);
 	loop_timer_set(&s->tick, TICK_US);
 	return 0;
@@ -192,6 +208,8 @@ service_link_up(struct worker *w, struct ipc_link *k)
 	wire_put_u64(ipc_begin(k, IPC_LOG_HELLO), position);
 	ipc_end(k);
 	s->up |= 1ull << k->peer_index;
+	s->early_us = EARLY_US;
+	loop_timer_set(&s->early, s->early_us);
 	if (s->paused) {
 		loop_fd_want(&k->watch, 0);
 	}

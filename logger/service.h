@@ -16,6 +16,8 @@ struct service {	/* zeroed by the owner */
 	bool paused;			/* spoolers are not read */
 	struct loop_fd lines;		/* WORKER_FD_LOG_IN */
 	struct loop_timer tick, finish;
+	struct loop_timer early;	/* checkpoints soon after a start */
+	uint64_t early_us;
 	struct loop_hook turn;
 	uint64_t records, rejects, heard, heard_before;
 	unsigned waits;			/* of draining */

@@ -157,17 +157,10 @@ work_new(struct spooler *s, unsigned d, struct queue *q, struct txn *x)
 	return w;
 }
 
-/* Says the WORK whose messages are chosen. */
 static void
-say_work(struct spooler *s, struct work *w, struct queue *q, struct txn *x)
+put_work(struct spooler *s, const struct work *w, const struct queue *q,
+    const struct txn *x, struct buf *b)
 {
-	struct ipc_link *k = s->deliverers[w->deliverer].link;
-	struct buf *b;
-
-	for (unsigned i = 0; i < x->n_pieces; i++) {
-		lend(s, w->deliverer, x->pieces[i].handle);
-	}
-	b = ipc_begin(k, IPC_WORK);
 	wire_put_u64(b, w->number);
 	wire_put_u32(b, q->number);
 	wire_put_u32(b, q->n_active);
@@ -193,8 +186,29 @@ say_work(struct spooler *s, struct work *w, struct queue *q, struct txn *x)
 		wire_put_slice(b, t.addr);
 		wire_put_slice(b, t.orcpt);
 	}
-	ipc_end(k);
+}
+
+/* Says the WORK whose messages are chosen. */
+static void
+say_work(struct spooler *s, struct work *w, struct queue *q, struct txn *x)
+{
+	struct ipc_link *k = s->deliverers[w->deliverer].link;
+	struct buf apart;
+
 	q->told_active = q->n_active;
+	if (x->n_pieces == 0 && x->fd >= 0) {
+		buf_init(&apart, IPC_BODY_MAX);
+		put_work(s, w, q, x, &apart);
+		ec_assert(!apart.full);
+		ipc_send_fd(k, IPC_WORK_FILE, buf_slice(&apart), &x->fd, 1);
+		buf_fini(&apart);
+		return;
+	}
+	for (unsigned i = 0; i < x->n_pieces; i++) {
+		lend(s, w->deliverer, x->pieces[i].handle);
+	}
+	put_work(s, w, q, x, ipc_begin(k, IPC_WORK));
+	ipc_end(k);
 }
 
 /* The head of the queue and those of the same body behind it. */

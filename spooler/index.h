@@ -73,6 +73,7 @@ struct index_part {
 
 struct index {
 	struct pool msgs;
+	uint32_t n_settled;	/* of them */
 	struct index_part part[INDEX_PARTS];
 };
 
@@ -97,6 +98,14 @@ static inline bool
 index_is_live(const struct index *x, uint32_t slot)
 {
 	return index_at(x, slot)->state != MSG_FREE;
+}
+
+/* Its files are durable. */
+static inline void
+index_set_settled(struct index *x, struct msg *m)
+{
+	x->n_settled += (m->flags & MSG_SETTLED) == 0;
+	m->flags |= MSG_SETTLED;
 }
 
 static inline uint32_t

@@ -9,22 +9,13 @@
  * A STORE that is sent again after our restart is answered from what replay
  * found; a new one never waits for replay.
  */
-#include "spooler/spooler.h"
+#include "spooler/intake.h"
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/wire.h"
 
 #define ADDRESS_BYTES_MAX 512u
-
-struct late_store {	/* waits for room, or for replay to end */
-	struct list_node link;
-	uint32_t txn;
-	uint64_t seq;
-	uint8_t listener;
-	uint32_t incarnation;
-	bool resent;
-};
 
 static void
 answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
@@ -70,6 +61,19 @@ take_pieces(struct spooler *s, const struct listener_peer *p, unsigned index,
 	return r->bad ? -1 : (int)n;
 }
 
+/* Its body is in a file: the record names it by the batch. */
+static enum journal_room
+append_large(struct spooler *s, struct txn *x, const struct journal_note *note)
+{
+	uint32_t env_len = x->env_len;
+	struct slice parts[3] = { slice_make(&x->size, sizeof x->size),
+		slice_make(&env_len, sizeof env_len),
+		slice_make(x->env, x->env_len) };
+
+	return journal_append(s->journal, JOURNAL_LARGE, parts, 3, false,
+	    note);
+}
+
 static enum journal_room
 append(struct spooler *s, struct txn *x, const struct journal_note *note,
     bool important)
@@ -88,12 +92,12 @@ append(struct spooler *s, struct txn *x, const struct journal_note *note,
 	    note);
 }
 
-static void
-give_up(struct spooler *s, struct late_store *l, struct txn *x,
+void
+intake_refuse(struct spooler *s, const struct late_store *l,
     enum store_result result)
 {
 	answer(s, l->listener, l->incarnation, l->seq, result);
-	txn_put(&s->txns, x);
+	txn_put(&s->txns, txn_at(&s->txns, l->txn));
 }
 
 /* A deliverer may have had it from the spooler before us and read its extents
@@ -150,13 +154,19 @@ try_store(struct spooler *s, struct late_store *l)
 			return true;
 		}
 	}
-	switch (append(s, x, &note, false)) {
+	if (l->large && !x->large) {
+		/* The spooler before us had its body, and is gone with it. */
+		intake_refuse(s, l, STORED_FAILED);
+		return true;
+	}
+	switch (x->large ? append_large(s, x, &note) :
+	    append(s, x, &note, false)) {
 	case JOURNAL_OK:
 		return true;
 	case JOURNAL_BUSY:
 		return false;
 	case JOURNAL_FULL:
-		give_up(s, l, x, STORED_FULL);
+		intake_refuse(s, l, STORED_FULL);
 		return true;
 	}
 	return true;
@@ -174,6 +184,70 @@ addresses_are_sane(const struct envelope *e)
 	return sane;
 }
 
+void
+intake_try(struct spooler *s, const struct late_store *l)
+{
+	struct late_store *waits = xmalloc(sizeof *waits);
+
+	*waits = *l;
+	/* Behind those that wait, or a stream of small ones starves a big
+	 * one. */
+	if ((l->resent || list_is_empty(&s->late_stores)) &&
+	    try_store(s, waits)) {
+		free(waits);
+		return;
+	}
+	list_push_back(&s->late_stores, &waits->link);
+}
+
+/* The envelope of a STORE of either kind; NULL: malformed. */
+static struct txn *
+read_envelope(struct spooler *s, struct slice encoded, uint64_t size)
+{
+	struct scratch scratch;
+	struct envelope env;
+	struct txn *x = NULL;
+
+	scratch_init(&scratch, 1 << 20);
+	if (encoded.len <= ENVELOPE_MAX_BYTES &&
+	    envelope_decode(encoded, &scratch, &env) &&
+	    addresses_are_sane(&env)) {
+		x = txn_create(&s->txns, &env, encoded, size);
+	}
+	scratch_fini(&scratch);
+	return x;
+}
+
+static void
+on_store_large(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct listener_peer *p = &s->listeners[k->peer_index];
+	struct wire_r r = wire_reader(m->body);
+	struct late_store l = { .listener = k->peer_index,
+		.incarnation = p->incarnation, .large = true };
+	uint64_t size;
+	struct txn *x;
+
+	if (p->unanswered >= STORE_WINDOW) {
+		ipc_bad(k, "STORE beyond its credit of %u", STORE_WINDOW);
+		return;
+	}
+	l.seq = wire_u64(&r);
+	l.resent = wire_u8(&r) != 0;
+	size = wire_u64(&r);
+	x = !p->said_hello || r.bad || size == 0 ? NULL : read_envelope(s,
+	    slice_make(r.p, wire_left(&r)), size);
+	if (x == NULL) {
+		ipc_bad(k, "malformed STORE_LARGE");
+		return;
+	}
+	p->unanswered++;
+	l.txn = x->slot;
+	if (!large_store(s, &l)) {
+		intake_try(s, &l);
+	}
+}
+
 static void
 on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 {
@@ -182,10 +256,7 @@ on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	struct piece pieces[TXN_MAX_PIECES];
 	struct late_store l = { .listener = k->peer_index,
 		.incarnation = p->incarnation };
-	struct late_store *waits;
-	struct scratch scratch;
 	struct slice encoded;
-	struct envelope env;
 	struct txn *x;
 	uint64_t size;
 	int n;
@@ -200,35 +271,23 @@ on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	l.resent = wire_u8(&r) != 0;
 	n = take_pieces(s, p, k->peer_index, &r, pieces, &size);
 	encoded = slice_make(r.p, wire_left(&r));
-	scratch_init(&scratch, 1 << 20);
-	if (!p->said_hello || r.bad || n < 0 ||
-	    encoded.len > ENVELOPE_MAX_BYTES ||
-	    !envelope_decode(encoded, &scratch, &env) ||
-	    !addresses_are_sane(&env)) {
+	x = !p->said_hello || r.bad || n < 0 ? NULL :
+	    read_envelope(s, encoded, size);
+	if (x == NULL) {
 		ipc_bad(k, "malformed STORE");
-		scratch_fini(&scratch);
 		return;
 	}
 	p->unanswered++;
-	x = txn_create(&s->txns, &env, encoded, size);
-	scratch_fini(&scratch);
 	for (int i = 0; i < n; i++) {
 		slabs_hold(&s->slabs, pieces[i]);
 	}
 	txn_set_pieces(x, pieces, (unsigned)n);
 	l.txn = x->slot;
 	if (size + encoded.len + 64 > journal_payload_max(s->journal)) {
-		give_up(s, &l, x, STORED_TOO_BIG);
+		intake_refuse(s, &l, STORED_TOO_BIG);
 		return;
 	}
-	/* Behind those that wait, or a stream of small ones starves a big
-	 * one. */
-	if ((l.resent || list_is_empty(&s->late_stores)) && try_store(s, &l)) {
-		return;
-	}
-	waits = xmalloc(sizeof *waits);
-	*waits = l;
-	list_push_back(&s->late_stores, &waits->link);
+	intake_try(s, &l);
 }
 
 void
@@ -285,7 +344,7 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 		x->refs++;
 		x->unsettled++;
 		if (list_is_empty(&x->settle)) {
-			x->settle_us = spooler_now(s) + s->set.settle_after_us;
+			x->settle_us = spooler_now(s);
 			list_push_back(&s->settle_order, &x->settle);
 		}
 		if (q == NULL) {
@@ -360,6 +419,7 @@ intake_stored(struct spooler *s, const struct journal_note *n)
 	spooler_score(s, SCORE_S_RECEIVED, x->refs);
 	if (x->refs == 0) {
 		journal_unpin(s->journal, x->epoch);
+		x->large = false;	/* what stays in the journal needs it */
 		txn_put(&s->txns, x);
 		return;
 	}
@@ -543,6 +603,12 @@ intake_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 
 	if (m->type == IPC_STORE) {
 		on_store(s, k, m);
+	} else if (m->type == IPC_LARGE_DATA) {
+		large_data(s, k, m);
+	} else if (m->type == IPC_STORE_LARGE) {
+		on_store_large(s, k, m);
+	} else if (m->type == IPC_LARGE_ABORT) {
+		large_abort(s, k, m);
 	} else if (m->type == IPC_STORE_SLAB) {
 		on_slab(s, k, m);
 	} else if (m->type == IPC_STORE_SLAB_GONE) {
@@ -576,6 +642,7 @@ intake_link_down(struct spooler *s, struct ipc_link *k)
 		return;
 	}
 	p->link = NULL;
+	large_listener_gone(s, k->peer_index);
 	if (p->dead) {
 		/* Slabs that it told of in words read after its death. */
 		slabs_bury(&s->slabs, ROLE_LISTENER, k->peer_index,

@@ -160,6 +160,7 @@ publish(struct spooler *s)
 	score_set(b, SCORE_S_DELAYED, s->queues.n_delayed);
 	score_set(b, SCORE_S_IN_FLIGHT, s->queues.n_flight);
 	score_set(b, SCORE_S_SUSPENDED, s->queues.n_suspended);
+	score_set(b, SCORE_S_SETTLED, s->index.n_settled);
 	score_set(b, SCORE_S_DOMAINS, HASH_COUNT(s->queues.by_key));
 	score_set(b, SCORE_S_SEGMENTS, segments);
 	score_set(b, SCORE_S_SEGMENTS_FREE, segments_free);
@@ -226,6 +227,7 @@ read_settings(struct spooler *s)
 	s->set.settle_after_us = config_us(c, NULL, OPT_SETTLE_AFTER);
 	s->set.checkpoint_us = config_us(c, NULL, OPT_CHECKPOINT_INTERVAL);
 	s->set.arena_bytes = config_size(c, NULL, OPT_ARENA_SIZE);
+	s->set.large_bytes = config_size(c, NULL, OPT_LARGE_MESSAGE_THRESHOLD);
 	s->set.hostname = config_string(c, NULL, OPT_HOSTNAME);
 	if (s->set.hostname.len == 0) {
 		static char name[256];
@@ -419,6 +421,10 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	read_settings(s);
 	date_local_offset(clock_wall_us());	/* reads the zone file now */
 	if (open_spool(s, err_out) < 0) {
+		return -1;
+	}
+	s->large = large_create(s, err_out);
+	if (s->large == NULL) {
 		return -1;
 	}
 	s->settle = settle_create(s);

@@ -18,6 +18,7 @@ spooler_libspooler_a_SOURCES += spooler/txn.c spooler/txn.h
 spooler_libspooler_a_SOURCES += spooler/queue.c spooler/queue.h
 spooler_libspooler_a_SOURCES += spooler/store.c spooler/store.h
 spooler_libspooler_a_SOURCES += spooler/retry.c spooler/retry.h
+spooler_libspooler_a_SOURCES += spooler/large.c spooler/intake.h
 spooler_libspooler_a_SOURCES += spooler/intake.c spooler/handout.c \
 	spooler/handout_peer.c
 spooler_libspooler_a_SOURCES += spooler/suspects.c spooler/suspects.h \

@@ -69,10 +69,11 @@ send_event(struct ipc_link *k, uint64_t position, struct slice bytes)
 
 /* Appends one R event per recipient of a message record. */
 static void
-receptions(struct slice payload, void (*fn)(void *arg, struct slice event),
-    void *arg)
+receptions(enum journal_type type, struct slice payload,
+    void (*fn)(void *arg, struct slice event), void *arg)
 {
 	struct wire_r r = wire_reader(payload);
+	uint64_t size = type == JOURNAL_LARGE ? wire_u64(&r) : 0;
 	struct slice encoded = wire_bytes(&r, wire_u32(&r));
 	struct scratch scratch;
 	struct envelope env;
@@ -87,7 +88,8 @@ receptions(struct slice payload, void (*fn)(void *arg, struct slice event),
 				.conn_id = env.conn_id,
 				.time_us = env.received_us,
 				.received_us = env.received_us,
-				.size = wire_left(&r),
+				.size = type == JOURNAL_LARGE ? size :
+				wire_left(&r),
 				.remote_port = env.peer_port,
 				.sender = env.sender, .rcpt = env.rcpt[i].addr,
 				.domain = spooler_domain(env.rcpt[i].addr),
@@ -127,8 +129,8 @@ logfeed_durable(struct spooler *s, const struct journal_note *n)
 		return;
 	}
 	f->sent = n->lsn;
-	if (n->type == JOURNAL_MESSAGE) {
-		receptions(slice_make(n->payload, n->length), send_live, &v);
+	if (n->type == JOURNAL_MESSAGE || n->type == JOURNAL_LARGE) {
+		receptions(n->type, slice_make(n->payload, n->length), send_live, &v);
 	} else if (n->type == JOURNAL_RETRY || n->type == JOURNAL_DONE) {
 		send_live(&v, slice_make(n->payload, n->length));
 	}
@@ -155,8 +157,9 @@ read_records(struct feed_read *r, struct journal_scan *scan)
 			continue;
 		}
 		r->last = rec.lsn;
-		if (rec.type == JOURNAL_MESSAGE) {
-			receptions(rec.payload, keep_event, r);
+		if (rec.type == JOURNAL_MESSAGE ||
+		    rec.type == JOURNAL_LARGE) {
+			receptions(rec.type, rec.payload, keep_event, r);
 		} else if (rec.type == JOURNAL_RETRY ||
 		    rec.type == JOURNAL_DONE) {
 			keep_event(r, rec.payload);

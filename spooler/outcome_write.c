@@ -14,6 +14,7 @@
 #include "spooler/retry.h"
 
 #define RECORD_ROOM 4096u	/* of one outcome record, strings and all */
+#define ORIGINAL_HEAD 65536u	/* read of a body in a file */
 #define DSN_ROOM (192u << 10)	/* of one bounce, at most */
 
 struct pending {	/* of one outcome being written */
@@ -184,8 +185,19 @@ retry_message(struct pending *p, struct result *r, const struct recipient *t)
 
 /* The original's header for the bounce, as far as it is in memory. */
 static size_t
-original_parts(struct spooler *s, const struct txn *x, struct slice *parts)
+original_parts(struct spooler *s, const struct txn *x, struct slice *parts,
+    char **head_out)
 {
+	*head_out = NULL;
+	if (x->n_pieces == 0 && x->fd >= 0) {
+		ssize_t n;
+
+		/* Of a body in a file the beginning: as much as is quoted. */
+		*head_out = xmalloc(ORIGINAL_HEAD);
+		n = fs_read_full(s->fs, x->fd, *head_out, ORIGINAL_HEAD, 0);
+		parts[0] = slice_make(*head_out, n > 0 ? (size_t)n : 0);
+		return n > 0 ? 1 : 0;
+	}
 	for (unsigned i = 0; i < x->n_pieces; i++) {
 		parts[i] = slice_make(slabs_at(&s->slabs, x->pieces[i]),
 		    x->pieces[i].length);
@@ -290,12 +302,13 @@ bounce(struct pending *p)
 		    NULL, OPT_BOUNCES_INLINE_ORIGINAL),
 		.message = parts, .message_size = x->size };
 	struct dsn_info info;
+	char *head;
 	struct buf b;
 
 	if (p->n_failed == 0) {
 		return;
 	}
-	r.n_message = original_parts(s, x, parts);
+	r.n_message = original_parts(s, x, parts, &head);
 	buf_init(&b, DSN_ROOM - (16u << 10));
 	if (!build(p, &r, &b, &info)) {
 		log_error("no bounce could be made for %u recipients",
@@ -308,6 +321,7 @@ bounce(struct pending *p)
 		store_own(s, &env, buf_slice(&b));
 		spooler_score(s, SCORE_S_BOUNCES, 1);
 	}
+	free(head);
 	buf_fini(&b);
 }
 

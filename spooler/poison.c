@@ -27,6 +27,8 @@ struct convict {
 	char name[STORE_NAME];
 	struct slice *parts;	/* of the body, in memory held for us */
 	unsigned n_parts;
+	int body_fd;		/* or in this file, held open for us */
+	uint64_t size;
 	struct buf meta;
 	bool running, copied;
 	uint64_t not_before_us;
@@ -43,8 +45,10 @@ copy_run(struct workq_job *job)
 {
 	struct convict *v = container_of(job, struct convict, job);
 
-	v->copied = store_quarantine_copy(&v->s->store, v->id, v->parts,
-	    v->n_parts, buf_slice(&v->meta), v->why, &v->err) == 0;
+	struct store_body body = { v->parts, v->n_parts, v->body_fd, v->size };
+
+	v->copied = store_quarantine_copy(&v->s->store, v->id, &body,
+	    buf_slice(&v->meta), v->why, &v->err) == 0;
 }
 
 static void
@@ -154,6 +158,8 @@ poison_convict(struct spooler *s, uint32_t slot)
 		panic("a message in flight is in its own envelope");
 	}
 	v->n_parts = x->n_pieces;
+	v->body_fd = x->fd;
+	v->size = x->size;
 	v->parts = xcalloc(EC_MAX(v->n_parts, 1u), sizeof *v->parts);
 	for (unsigned i = 0; i < v->n_parts; i++) {
 		v->parts[i] = slice_make(slabs_at(&s->slabs, x->pieces[i]),

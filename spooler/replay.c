@@ -40,6 +40,8 @@ on_message(struct spooler *s, const struct journal_record *rec)
 {
 	struct replay *p = s->replay;
 	struct wire_r r = wire_reader(rec->payload);
+	bool large = rec->type == JOURNAL_LARGE;
+	uint64_t size = large ? wire_u64(&r) : 0;
 	struct slice encoded = wire_bytes(&r, wire_u32(&r));
 	struct scratch scratch;
 	struct envelope env;
@@ -55,7 +57,7 @@ on_message(struct spooler *s, const struct journal_record *rec)
 		return;
 	}
 	index_add(&p->batches, env.batch_id);
-	x = txn_create(&s->txns, &env, encoded, wire_left(&r));
+	x = txn_create(&s->txns, &env, encoded, large ? size : wire_left(&r));
 	txn_in_journal(s, x, (uint32_t)(rec->lsn >> 32), rec->offset);
 	for (uint32_t i = 0; i < env.n_rcpt; i++) {
 		uint32_t slot = index_add(&s->index, env.rcpt[i].id);
@@ -75,10 +77,12 @@ on_message(struct spooler *s, const struct journal_record *rec)
 		p->messages++;
 	}
 	if (x->refs == 0) {
+		/* (A large one's file is that of the other record.) */
 		journal_unpin(s->journal, x->epoch);
 		txn_put(&s->txns, x);
 	} else {
-		x->settle_us = spooler_now(s) + s->set.settle_after_us;
+		x->large = large;
+		x->settle_us = spooler_now(s);
 		list_push_back(&s->settle_order, &x->settle);
 	}
 	scratch_fini(&scratch);
@@ -141,7 +145,7 @@ state_of(struct spooler *s, msgid id, uint64_t lsn)
 	if (slot == 0) {
 		slot = index_add(&s->index, id);
 		m = index_at(&s->index, slot);
-		m->flags |= MSG_SETTLED;
+		index_set_settled(&s->index, m);
 		return m;
 	}
 	m = index_at(&s->index, slot);
@@ -270,7 +274,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 			leave_journal(s, m);
 		}
 	}
-	m->flags |= MSG_SETTLED;
+	index_set_settled(&s->index, m);
 	m->received_s = i->received_s;
 	m->queue = queue;
 	checkpoint_note(s, m, (uint32_t)(lsn >> 32));
@@ -317,7 +321,7 @@ leave_out(struct spooler *s, const struct journal_record *rec)
 	} else {
 		replay_guard_skip(&p->guard, rec->lsn);
 	}
-	p->damage = true;
+	p->damage = p->journal_damage = true;
 }
 
 static void
@@ -334,7 +338,7 @@ apply(struct spooler *s, const struct journal_record *rec)
 		s->replay->damage = true;
 		return;
 	}
-	if (rec->type == JOURNAL_MESSAGE) {
+	if (rec->type == JOURNAL_MESSAGE || rec->type == JOURNAL_LARGE) {
 		on_message(s, rec);
 	} else if (rec->type == JOURNAL_RETRY || rec->type == JOURNAL_DONE) {
 		on_event(s, rec);
@@ -368,6 +372,7 @@ segment_done(struct workq_job *job)
 		    "mail is not delivered until this is mended and ecelerity "
 		    "restarted", r->old.epoch, strerror(r->error));
 		s->replay->damage = true;
+		s->replay->unread = true;
 		/* Never reused while it could not be read. */
 		journal_pin(s->journal, r->old.epoch);
 		free(g);
@@ -380,6 +385,8 @@ segment_done(struct workq_job *job)
 		journal_pin(s->journal, r->old.epoch);
 	}
 	s->replay->damage = s->replay->damage || r->damaged_bytes > 0;
+	s->replay->journal_damage = s->replay->journal_damage ||
+	    r->damaged_bytes > 0;
 	replay_scan_again(r, &g->scan);
 	replay_guard_segment(&s->replay->guard, r->old.epoch);
 	s->replay->job = g;
@@ -538,8 +545,8 @@ replay_journal_start(struct spooler *s)
 {
 	s->replay->phase = PHASE_JOURNAL;
 	replay_guard_open(&s->replay->guard, s->fs, s->journal_dir);
-	s->replay->damage = s->replay->damage ||
-	    journal_is_damaged(s->journal);
+	s->replay->journal_damage = journal_is_damaged(s->journal);
+	s->replay->damage = s->replay->damage || s->replay->journal_damage;
 	next_segment(s);
 }
 
@@ -557,10 +564,10 @@ replay_start(struct spooler *s, struct error *err_out)
 	index_init(&p->looked);
 	segment_image_init(&p->image);
 	p->began_us = clock_mono_us();
-	p->first_epoch = journal_newest(s->journal);
 	p->reader = workq_create(s->loop, "replay", 2);
 	while (journal_old(s->journal, p->n_segments, &old)) {
 		p->n_segments++;
+		p->first_epoch = old.epoch + 1;
 	}
 	loop_on_turn_end(s->loop, &p->hook, on_turn_end, s);
 	replay_checkpoint_start(s);

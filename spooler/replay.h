@@ -31,9 +31,11 @@ struct replay {
 	uint64_t loaded, to_load;	/* messages of it */
 	bool damage;			/* of the journal or the checkpoint:
 					 * files that nobody knows are mail */
+	bool journal_damage;		/* of these, the journal */
+	bool unread;			/* a segment could not be read at all */
 	uint32_t entered, n_enter;	/* slots */
 	unsigned segment, n_segments;
-	uint32_t first_epoch;		/* of our own segments */
+	uint32_t first_epoch;		/* of segments with nothing to replay */
 	unsigned dirs_done, dirs_asked;
 	struct segment_job *job;	/* being applied */
 	struct segment_image image;	/* of the one being read or applied */

@@ -259,7 +259,8 @@ take_found(struct spooler *s, const struct name *n, const struct found *f)
 		m->flags = f->meta.doubt ? MSG_DOUBT : 0;
 	}
 	m = index_at(&s->index, slot);
-	m->flags |= MSG_SETTLED | MSG_FILES;
+	m->flags |= MSG_FILES;
+	index_set_settled(&s->index, m);
 	m->received_s = (uint32_t)(f->meta.env.received_us / 1000000u);
 	m->queue = q->number;
 	s->replay->settled_found++;
@@ -517,6 +518,9 @@ replay_store_start(struct spooler *s)
 	/* What is not there any more when the sweep looks for it was removed
 	 * by a process before us: durably, after this. */
 	settle_sync_all(s);
+	if (!s->replay->unread) {
+		large_sweep(s, s->replay->journal_damage);
+	}
 	s->replay->sweep_at = 1;
 	s->replay->sweep_end = s->replay->ended.msgs.fresh;
 	next_dirs(s);

@@ -70,8 +70,6 @@ segments_discard(struct journal *j, uint32_t oldest)
 	}
 }
 
-static void make_ahead(struct journal *j);
-
 /* Segments that count against Journal_Size.  A failed one does not: another is
  * made in its place, or a full journal on a failing disk could not go on. */
 static unsigned
@@ -83,6 +81,16 @@ sound(const struct journal *j)
 		n -= j->used[i]->failed;
 	}
 	return n;
+}
+
+/* Is it to go for good?  It could not take a largest batch, or there is more
+ * than Journal_Size without it; but never the only one that is free: it may be
+ * what lets all others go. */
+static bool
+is_doomed(const struct journal *j, const struct segment *s)
+{
+	return s->failed || s->size < j->segment_bytes ||
+	    (j->n_free > 0 && sound(j) >= j->wanted);
 }
 
 void
@@ -97,13 +105,19 @@ segments_reclaim(struct journal *j)
 		    (j->n_used - 1) * sizeof j->used[0]);
 		j->n_used--;
 		any = true;
-		if (s->failed) {
+		if (is_doomed(j, s)) {
 			s->next = j->doomed;
 			j->doomed = s;
 			continue;
 		}
 		s->state = SEG_FREE;
+		s->old = false;
 		j->freed[j->n_free++] = s;
+	}
+	if (any && sound(j) < j->max_segments) {
+		/* What was there at open beyond Journal_Size is going. */
+		j->max_segments = EC_MIN(j->max_segments,
+		    EC_MAX(j->wanted, sound(j)));
 	}
 	if (!j->replaying && j->n_used > 1 && !is_covered(j, j->used[0]) &&
 	    j->used[0]->state == SEG_FULL && segments_to_come(j) <=
@@ -111,7 +125,7 @@ segments_reclaim(struct journal *j)
 		j->hooks.cover(j->hooks.arg);
 	}
 	if (!j->closing) {
-		make_ahead(j);	/* in the place of one that was discarded */
+		segments_make_ahead(j);	/* in the place of one that was discarded */
 	}
 	if (any && j->hooks.room != NULL) {
 		j->hooks.room(j->hooks.arg);
@@ -196,7 +210,7 @@ maker_done(struct workq_job *job)
 		    j->n_used + j->n_free);
 	} else {
 		j->freed[j->n_free++] = segments_new(j, m->number, m->fd);
-		j->max_segments = j->wanted;
+		j->max_segments = EC_MAX(j->wanted, sound(j));
 		j->remake_us = REMAKE_MIN_US;
 		if (j->hooks.room != NULL) {
 			j->hooks.room(j->hooks.arg);
@@ -221,8 +235,8 @@ make_one(struct journal *j)
 	workq_submit(j->makers, &m->job);
 }
 
-static void
-make_ahead(struct journal *j)
+void
+segments_make_ahead(struct journal *j)
 {
 	while (j->n_free + j->n_making < AHEAD &&
 	    sound(j) + j->n_making < j->max_segments &&
@@ -238,8 +252,8 @@ segments_remake(void *arg)
 {
 	struct journal *j = arg;
 
-	if (j->n_making == 0 && sound(j) < j->wanted &&
-	    j->n_used + j->n_free < MAX_SEGMENTS) {
+	if (j->n_making == 0 && (sound(j) < j->wanted || (j->n_free == 0 &&
+	    j->current->state != SEG_CURRENT)) && j->n_used + j->n_free < MAX_SEGMENTS) {
 		make_one(j);
 	}
 }
@@ -254,18 +268,18 @@ segments_rotate(struct journal *j)
 
 	segments_reclaim(j);
 	if (j->n_free == 0) {
-		make_ahead(j);
+		segments_make_ahead(j);
 		return false;
 	}
 	s = j->freed[--j->n_free];
-	/* At open never below the time: were the newest head lost, its epoch
-	 * must not come again. */
-	epoch = old != NULL ? old->epoch + 1 :
-	    (uint32_t)(clock_wall_us() / 1000000u);
-	if (old == NULL && j->n_used > 0) {
-		epoch = EC_MAX(epoch, j->used[j->n_used - 1]->epoch + 1);
+	/* The first one of a process never below the time: were the newest
+	 * head lost, its epoch must not come again. */
+	epoch = j->n_used > 0 ? j->used[j->n_used - 1]->epoch + 1 : 1;
+	if (!j->rotated) {
+		epoch = EC_MAX(epoch, (uint32_t)(clock_wall_us() / 1000000u));
 	}
-	if (old != NULL) {
+	j->rotated = true;
+	if (old != NULL && old->state == SEG_CURRENT) {
 		old->state = SEG_FULL;
 		old->limit = old->end;
 	}
@@ -274,6 +288,8 @@ segments_rotate(struct journal *j)
 	s->state = SEG_CURRENT;
 	s->pins = 0;
 	s->needs_cover = false;
+	s->old = false;
+	s->old_end = 0;
 	s->limit = 0;
 	s->end = JOURNAL_BLOCK;
 	s->end_lsn = 0;
@@ -281,7 +297,7 @@ segments_rotate(struct journal *j)
 	j->used[j->n_used++] = s;
 	j->current = s;
 	j->fresh = true;
-	make_ahead(j);
+	segments_make_ahead(j);
 	return true;
 }
 
@@ -349,10 +365,29 @@ journal_needs_cover(struct journal *j, uint32_t epoch)
 	s->needs_cover = true;
 }
 
+/* Somebody was told of a record that is not there: the disk lost it.  Were its
+ * position given to another one, that one would pass for known. */
+static void
+distrust(struct journal *j, uint64_t lsn)
+{
+	struct segment *s = j->current;
+
+	if (!j->rotated && s->state == SEG_CURRENT &&
+	    (lsn >> 32 > s->epoch || (lsn >> 32 == s->epoch &&
+	    lsn > j->durable))) {
+		log_critical("journal: position %llu was told of and is not "
+		    "there: the disk lost what was synced", (unsigned long long)
+		    lsn);
+		s->state = SEG_FULL;
+		s->limit = s->end;
+	}
+}
+
 void
 journal_covered(struct journal *j, uint64_t lsn, uint32_t generation)
 {
 	ec_assert(generation >= j->checkpoint);
+	distrust(j, lsn);
 	j->covered = lsn;
 	j->checkpoint = generation;
 	segments_reclaim(j);
@@ -380,6 +415,7 @@ void
 journal_logged(struct journal *j, uint64_t lsn)
 {
 	if (lsn > j->logged) {
+		distrust(j, lsn);
 		j->logged = lsn;
 		segments_reclaim(j);
 	}
@@ -388,12 +424,13 @@ journal_logged(struct journal *j, uint64_t lsn)
 bool
 journal_old(const struct journal *j, unsigned n, struct journal_old *out)
 {
-	if (n >= j->n_used || j->used[n]->state != SEG_OLD) {
+	const struct segment *s = n < j->n_used ? j->used[n] : NULL;
+
+	if (s == NULL || !s->old) {
 		return false;
 	}
-	*out = (struct journal_old){ j->used[n]->epoch, j->used[n]->key,
-		j->used[n]->size,
-		j->used[n]->limit };
+	*out = (struct journal_old){ s->epoch, s->key, s->size,
+		s->old_end != 0 ? s->old_end : s->limit };
 	return true;
 }
 
@@ -404,8 +441,10 @@ journal_old_end(struct journal *j, uint32_t epoch, uint64_t end_lsn,
 	struct segment *s = segments_find(j, epoch);
 
 	ec_assert(s != NULL);
-	s->end_lsn = end_lsn;
-	s->needs_cover = needs_cover;
+	/* One that is gone on with may have more by now. */
+	s->end_lsn = EC_MAX(s->end_lsn, end_lsn);
+	s->needs_cover = needs_cover || (s->old_end != 0 && s->needs_cover);
+	j->durable = EC_MAX(j->durable, end_lsn);
 }
 
 void
@@ -486,26 +525,56 @@ journal_counts(const struct journal *j, unsigned *segments_out,
 	*free_out = segments_to_come(j);
 }
 
+/* Free ones beyond Journal_Size: that they are free is durable. */
+static void
+drop_surplus(struct journal *j)
+{
+	while (j->n_free > 1 && j->n_used + j->n_free > j->wanted) {
+		discard(j, j->freed[--j->n_free]);
+	}
+}
+
+/* One to go on with when the newest cannot be. */
+static int
+make_first(struct journal *j)
+{
+	struct maker m = { .j = j, .number = j->next_number++ };
+
+	maker_run(&m.job);
+	if (m.error != 0) {
+		errno = m.error;
+		return -1;
+	}
+	j->freed[j->n_free++] = segments_new(j, m.number, m.fd);
+	return 0;
+}
+
 int
 segments_first(struct journal *j, struct error *err_out)
 {
-	struct maker m = { .j = j };
+	bool going_on = segments_continue(j);
+	unsigned there;
 
-	if (j->n_free == 0) {
-		m.number = j->next_number++;
-		maker_run(&m.job);
-		if (m.error != 0) {
-			errno = m.error;
+	j->wanted = j->max_segments;
+	drop_surplus(j);
+	if (!going_on && j->n_free == 0 && make_first(j) < 0) {
+		if (j->n_used == 0) {
 			return error_sys(err_out, "cannot make a journal "
 			    "segment of %llu bytes",
 			    (unsigned long long)j->segment_bytes);
 		}
-		j->freed[j->n_free++] = segments_new(j, m.number, m.fd);
+		/* What is there may leave all the same, and make room. */
+		log_error("journal: cannot make a segment: %s; nothing is "
+		    "accepted until there is room", strerror(errno));
+		j->current = j->used[j->n_used - 1];
+		loop_timer_set(&j->remake, j->remake_us);
+	} else if (!going_on) {
+		ec_assert(segments_rotate(j));
 	}
-	/* Never refuse to start for a lowered Journal_Size. */
-	j->max_segments = EC_MAX(j->max_segments, j->n_used + j->n_free + 1);
-	j->max_segments = EC_MIN(j->max_segments, MAX_SEGMENTS - 1);
-	j->wanted = j->max_segments;
-	ec_assert(segments_rotate(j));
+	there = j->n_used + j->n_free;
+	/* A lowered Journal_Size: what is there needs some to leave with. */
+	j->max_segments = EC_MIN(EC_MAX(j->wanted, there > j->wanted + 1 ?
+	    there + 1 : there), MAX_SEGMENTS - 1);
+	segments_make_ahead(j);
 	return 0;
 }

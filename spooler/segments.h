@@ -6,7 +6,10 @@
  *
  *	FREE -> CURRENT (one) -> FULL -> FREE		OLD: there at start
  *
- * A file whose write or sync failed is thrown away instead of reused.
+ * A start goes on in the newest one behind its last sound batch, so that the
+ * journal grows by what is written and not by how often it is opened.
+ * A file whose write or sync failed is thrown away instead of reused, and so is
+ * what is free beyond Journal_Size, when that it is free is durable.
  */
 #ifndef EC_SEGMENTS_H
 #define EC_SEGMENTS_H
@@ -29,6 +32,8 @@ struct segment {
 	bool failed;		/* a write or sync of it did: never used again */
 	bool headless;		/* its head is not known to be durable */
 	bool needs_cover;	/* by a checkpoint */
+	bool old;		/* there at open: replay reads it */
+	uint64_t old_end;	/* how far, when it is gone on with; 0: limit */
 	uint32_t pins;
 	uint64_t size, limit;	/* limit: valid end, 0 not known */
 	uint64_t end_lsn;	/* last record's, 0 none */
@@ -77,7 +82,9 @@ struct journal {
 	struct journal_hooks hooks;
 	uint64_t segment_bytes;
 	unsigned max_segments, reserve;
-	unsigned wanted;	/* max_segments unless making one failed */
+	unsigned wanted;	/* Journal_Size; max_segments is more while what
+				 * was there at open is, and less when making
+				 * one failed */
 	struct loop_timer remake;
 	uint64_t remake_us;	/* until the next try */
 	struct segment *used[MAX_SEGMENTS];	/* oldest first */
@@ -89,6 +96,7 @@ struct journal {
 	struct segment *current;
 	bool fresh;		/* current's head is not durable yet */
 	bool replaying, closing, damaged;
+	bool rotated;		/* current was opened by this process */
 	uint64_t logged, durable, covered;
 	uint32_t checkpoint;	/* the generation that covers so far */
 	struct batch batches[2];
@@ -117,7 +125,11 @@ void segments_name(uint32_t number, char out[24]);
 struct segment *segments_new(struct journal *j, uint32_t number, int fd);
 /* Reads the heads of all files; then opens a first one to write. */
 int segments_open(struct journal *j, struct error *err_out);
+/* The newest becomes current again; false when it cannot be trusted. */
+bool segments_continue(struct journal *j);
 int segments_first(struct journal *j, struct error *err_out);
+/* Makes some before they are needed. */
+void segments_make_ahead(struct journal *j);
 /* A try again, after making one failed. */
 void segments_remake(void *journal);
 /* journal.c: closes the gathered batch and gives it to the committer. */

@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/num.h"
+#include "spooler/segment_image.h"
 
 static int
 by_epoch(const void *a, const void *b)
@@ -192,7 +193,7 @@ segments_open(struct journal *j, struct error *err_out)
 			struct segment *s = j->used[i];
 
 			if (s->epoch >= newest.oldest) {
-				s->needs_cover = true;
+				s->needs_cover = s->old = true;
 				j->used[kept++] = s;
 			} else if (s->size == j->segment_bytes) {
 				s->state = SEG_FREE;
@@ -212,4 +213,53 @@ segments_open(struct journal *j, struct error *err_out)
 	}
 	free(heads);
 	return result;
+}
+
+/* Where its sound batches end; false if something in it is not as it should be:
+ * then nothing is written over. */
+static bool
+find_end(struct journal *j, struct segment *s)
+{
+	struct segment_image image;
+	enum journal_scan_result got;
+	struct journal_scan scan;
+	bool sound;
+
+	segment_image_init(&image);
+	segment_image_load(&image, j->fs, s->fd, 0, s->size);
+	sound = segment_image_unreadable(&image, 0) == 0;
+	journal_scan_init(&scan, image.bytes, image.upto,
+	    (struct segment_use){ s->epoch, s->key }, 0);
+	s->end = JOURNAL_BLOCK;
+	s->next_index = 1;
+	while (sound && (got = journal_scan_next(&scan)) != SCAN_END) {
+		sound = got == SCAN_BATCH;
+		s->end = scan.resume;
+		s->next_index = scan.next_index;
+	}
+	segment_image_fini(&image);
+	return sound;
+}
+
+/* A torn batch at the end was promised to nobody and is written over.  Only one
+ * is ever on its way, so behind it is nothing that could pass for the next.  A
+ * full one is gone on with as well: it is then as if nobody had died. */
+bool
+segments_continue(struct journal *j)
+{
+	struct segment *s = j->n_used > 0 ? j->used[j->n_used - 1] : NULL;
+
+	if (s == NULL || j->damaged || s->limit != 0 ||
+	    s->size < j->segment_bytes || s->size > SEGMENT_IMAGE_MAX ||
+	    !find_end(j, s)) {
+		return false;
+	}
+	s->state = SEG_CURRENT;
+	s->old_end = s->end;
+	s->end_lsn = s->next_index > 1 ?
+	    journal_lsn(s->epoch, s->next_index - 1) : 0;
+	s->needs_cover = false;		/* until somebody says so */
+	j->durable = s->end_lsn;
+	j->current = s;
+	return true;
 }

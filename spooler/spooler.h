@@ -5,6 +5,7 @@
  * and touch nothing of it.
  *
  *	intake	 STORE from listeners        -> journal -> queue, STORED
+ *	large	 LARGE_DATA, STORE_LARGE     -> large/ -> journal, as STORE
  *	handout	 READY, PULL, WORK           queues -> deliverers
  *	outcome	 OUTCOME, expiry, bounces    -> journal -> gone or delayed
  *	settle	 old mail                    journal -> hashed store
@@ -112,6 +113,8 @@ struct deliverer_peer {
 struct settings {	/* of the configuration, as used per message */
 	uint64_t settle_after_us, checkpoint_us;
 	uint64_t arena_bytes;	/* Arena_Size, of each listener */
+	uint64_t large_bytes;	/* a settled body above it is not brought into
+				 * memory */
 	struct slice hostname, mailer_daemon;
 	uint32_t max_batch;
 };
@@ -129,12 +132,19 @@ struct suspects {
 };
 
 struct poison;
+struct checkpoint_limits {	/* 0: as checkpoint.c has it */
+	unsigned deltas;	/* of one base */
+	uint64_t reserve_step;	/* bytes: room kept for the next base, grows
+				 * by this */
+};
+
 struct logfeed;
 struct replay;
 struct settle;
 struct loader;
 struct checkpoint;
 struct import;
+struct large;
 
 struct spooler {
 	struct worker *w;
@@ -149,6 +159,7 @@ struct spooler {
 	msgid own_ids[2];		/* taken ahead for the next bounce */
 	struct journal *journal;
 	struct journal_limits limits;	/* 0: as configured */
+	struct checkpoint_limits checkpoint_limits;
 	struct index index;
 	struct index held;		/* ids at deliverers since before our
 					 * start: queue is the deliverer, due
@@ -180,6 +191,7 @@ struct spooler {
 	struct import *import;
 	struct suspects suspects;
 	struct poison *poison;
+	struct large *large;
 	struct loop_timer wheel, second;
 	struct loop_hook turn_end;
 	bool started_handout;	/* every deliverer has spoken */
@@ -225,7 +237,8 @@ void intake_second(struct spooler *s);
 void intake_keep(struct spooler *s);
 /* A durable transaction's messages enter the index and queues. */
 void intake_admit(struct spooler *s, struct txn *x, uint64_t lsn);
-/* Its body and envelope are durable in this segment. */
+/* Its body (of a large one: where it is) and envelope are durable in this
+ * segment. */
 void txn_in_journal(struct spooler *s, struct txn *x, uint32_t epoch,
 	uint64_t payload_at);
 
@@ -360,6 +373,12 @@ void loader_destroy(struct loader **l);
 /* Brings the body of x, or with x == NULL envelope and body of a settled
  * message; handout_loaded() is called later.  False: too many at once. */
 bool loader_start(struct spooler *s, struct txn *x, uint32_t msg);
+
+/* large: bodies that go to a file as they come; NULL on error */
+struct large *large_create(struct spooler *s, struct error *err_out);
+/* The journal is read: bodies found at the start that no record names go; with
+ * damage, to quarantine. */
+void large_sweep(struct spooler *s, bool damage);
 
 /* import: mail of other spools, from pickup/ */
 struct import *import_create(struct spooler *s);

@@ -24,7 +24,7 @@ from lib import Failed
 CLONE_NEWNS, CLONE_NEWPID = 0x00020000, 0x20000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 PR_SET_PDEATHSIG = 1
-DISK_BYTES = 512 << 20  # 80 starts in a row may each take a segment (T20)
+DISK_BYTES = 256 << 20
 FLUSH_US = 2000         # of fuse_disk: as long as a fair SSD takes
 MKFS = ("mkfs.ext4", "-q", "-F", "-E",
         "nodiscard,lazy_itable_init=0,lazy_journal_init=0")

@@ -119,7 +119,7 @@ on_note(void *arg, const struct journal_note *n)
 static void
 cover(struct rig *g)
 {
-	if (!g->cover_wanted) {
+	if (!g->cover_wanted || g->mute) {
 		return;
 	}
 	g->cover_wanted = false;
@@ -142,7 +142,9 @@ on_batch(void *arg, bool ok, uint64_t took_us)
 
 	(void)took_us;
 	g->n_batches += ok;
-	journal_logged(g->j, journal_durable(g->j));
+	if (!g->mute) {
+		journal_logged(g->j, journal_durable(g->j));
+	}
 	cover(g);
 }
 
@@ -246,8 +248,8 @@ rig_open(struct rig *g)
 		g->dir = crashfs_dir(g->c, "journal");
 		g->base = crashfs_dir(g->c, ".");
 	}
-	g->j = journal_open(g->loop, g->c != NULL ? &crashfs_fs : &fs_real,
-	    g->dir, &g->limits, &hooks, &err);
+	g->j = journal_open(g->loop, g->fs != NULL ? g->fs :
+	    g->c != NULL ? &crashfs_fs : &fs_real, g->dir, &g->limits, &hooks, &err);
 	g->last_epoch = 0;
 	g->failed_epoch = 0;
 	g->n_failed_ino = 0;

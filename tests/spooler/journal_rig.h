@@ -32,6 +32,7 @@ struct rig {
 	struct loop *loop;
 	struct loop_timer second;	/* pokes, as the spooler does */
 	struct crashfs *c;	/* NULL: the real file system */
+	const struct fs *fs;	/* instead of that of the disk */
 	int dir;
 	int base;		/* of the crashfs */
 	bool damage;		/* replay may find some */
@@ -49,6 +50,7 @@ struct rig {
 	uint64_t last_lsn;
 	unsigned fail_next;	/* writes to fail when a failure is told */
 	unsigned n_batches, n_rooms, n_covers;
+	bool mute;		/* neither logger nor checkpoint comes to it */
 	bool cover_wanted;
 	uint64_t covered;	/* up to here, by checkpoint n_covers */
 };

@@ -191,6 +191,18 @@ all_settled(void *arg)
 	return rig_files(&rig, "[0-9A-F][0-9A-F]/*.meta") == N;
 }
 
+static void
+deliver_few(struct fake_deliverer *d, struct job *j)
+{
+	for (unsigned i = 0; i < GONE; i++) {
+		if (j->id[0] == mail[i]->id[0]) {
+			job_deliver(d, j);
+			return;
+		}
+	}
+	job_defer(d, j);
+}
+
 /* Messages that were tried, settled and stand in a base; four of them gone
  * after it, in a delta. */
 static void
@@ -214,7 +226,7 @@ settled_queue(void)
 	}
 	rig_until(&rig, all_settled, NULL);
 	rig_until_at(&rig, has_file, "checkpoint/*.base", "a base");
-	d->on_work = job_deliver;
+	d->on_work = deliver_few;
 	for (unsigned i = 0; i < GONE; i++) {
 		logged(mail[i]->id[0], 'D');
 	}

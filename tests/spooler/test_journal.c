@@ -436,6 +436,184 @@ START_TEST(open_refused)
 }
 END_TEST
 
+static unsigned
+segment_files(void)
+{
+	int fd = dup(rig.dir);
+	DIR *d = fdopendir(fd);
+	unsigned n = 0;
+
+	rewinddir(d);
+	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+		n += fnmatch("*.seg", e->d_name, 0) == 0;
+	}
+	closedir(d);
+	return n;
+}
+
+static void
+start_again(bool power)
+{
+	if (power) {
+		crashfs_crash_now(rig.c, CRASHFS_DROP);
+	}
+	rig_close(&rig);
+	if (power) {
+		crashfs_reboot(rig.c);
+	}
+	ck_assert(rig_open(&rig));
+	rig_replay(&rig);
+	rig_check_live(&rig);
+	journal_replayed(rig.j);
+}
+
+/* Starts so close that neither the logger nor a checkpoint ever comes to
+ * anything: nothing can be freed, each start writes a little. */
+START_TEST(restarts_cost_no_segments)
+{
+	unsigned want, n = 0;
+
+	log_level_set(EC_CRITICAL + 1);
+	rig_init(&rig, true, 1);
+	rig.mute = true;
+	ck_assert(rig_open(&rig));
+	want = (unsigned)(rig.limits.total_bytes / rig.limits.segment_bytes);
+	for (unsigned i = 0; i < 400; i++) {
+		enum journal_room room = rig_append(&rig, 100 + i % 7 * 300,
+		    i % 3 == 0, i % 5 == 0);
+
+		n += room == JOURNAL_OK;
+		rig_drain(&rig);
+		start_again(i % 2 == 0);
+		ck_assert_uint_le(segment_files(), want + 1);
+	}
+	/* As many as there is room for without any restart: a block each. */
+	ck_assert_uint_ge(n, (want - 2) * 15);
+	ck_assert_int_eq(rig_append(&rig, 100, false, false), JOURNAL_FULL);
+	rig.mute = false;
+	rig_keep(&rig, 0);
+	journal_logged(rig.j, journal_durable(rig.j));
+	rig.cover_wanted = true;
+	for (unsigned i = 0; i < 40; i++) {
+		while (rig_append(&rig, 20000, true, false) != JOURNAL_OK) {
+			loop_turn(rig.loop, true);
+		}
+		rig_drain(&rig);
+		rig_keep(&rig, 0);
+	}
+	ck_assert_uint_le(segment_files(), want);
+	rig_fini(&rig);
+}
+END_TEST
+
+/* Journal_Size is lowered: what is above it goes when it is free. */
+START_TEST(surplus_goes)
+{
+	unsigned segments, left;
+
+	log_level_set(EC_CRITICAL + 1);
+	rig_init(&rig, true, 1);
+	rig.limits.total_bytes = 20 << 16;
+	ck_assert(rig_open(&rig));
+	journal_replayed(rig.j);
+	while (rig_append(&rig, 20000, true, false) == JOURNAL_OK) {
+		rig_drain(&rig);
+	}
+	ck_assert_uint_ge(segment_files(), 19);
+	rig.limits.total_bytes = 6 << 16;
+	start_again(false);
+	/* What there is can still leave. */
+	ck_assert_int_eq(rig_append(&rig, 20000, true, true), JOURNAL_OK);
+	rig_drain(&rig);
+	rig_keep(&rig, 0);
+	for (unsigned i = 0; i < 30; i++) {
+		rig_append(&rig, 20000, true, false);
+		rig_drain(&rig);
+		rig_keep(&rig, 0);
+	}
+	journal_counts(rig.j, &segments, &left);
+	ck_assert_uint_le(segments, 6);
+	ck_assert_uint_le(segment_files(), 6);
+	ck_assert_uint_ge(left, 3);
+	rig_fini(&rig);
+}
+END_TEST
+
+static int
+no_new_file(int dir, const char *name, int flags, mode_t mode)
+{
+	if ((flags & O_CREAT) != 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return crashfs_fs.open_at(dir, name, flags, mode);
+}
+
+/* A start needs no room on the disk, neither where it goes on nor where the
+ * newest is full to its last block and everything is pinned. */
+START_TEST(starts_on_a_full_disk)
+{
+	struct fs full = crashfs_fs;
+
+	full.open_at = no_new_file;
+	log_level_set(EC_CRITICAL + 1);
+	rig_init(&rig, true, 1);
+	rig.mute = true;
+	ck_assert(rig_open(&rig));
+	journal_replayed(rig.j);
+	while (rig_append(&rig, 16000, true, true) == JOURNAL_OK) {
+		rig_drain(&rig);
+	}
+	rig.fs = &full;
+	start_again(false);
+	while (rig_append(&rig, 100, true, true) == JOURNAL_OK) {
+		rig_drain(&rig);
+	}
+	rig.mute = false;
+	for (unsigned i = 0; i < 3; i++) {
+		start_again(false);
+		ck_assert_int_eq(rig_append(&rig, 100, false, false),
+		    JOURNAL_FULL);
+	}
+	/* What it holds leaves, and life goes on in the files there are. */
+	rig.cover_wanted = true;
+	journal_logged(rig.j, journal_durable(rig.j));
+	while (rig_append(&rig, 20000, false, false) != JOURNAL_OK) {
+		loop_turn(rig.loop, true);
+	}
+	rig_drain(&rig);
+	ck_assert_int_eq(rig.rec[rig.n - 1].fate, RIG_OK);
+	rig_fini(&rig);
+}
+END_TEST
+
+/* The disk lost what was synced: positions that somebody knows are not given
+ * out again. */
+START_TEST(known_positions_are_not_used_again)
+{
+	uint64_t known;
+
+	log_level_set(EC_CRITICAL + 1);
+	rig_init(&rig, true, 1);
+	rig.mute = true;
+	ck_assert(rig_open(&rig));
+	journal_replayed(rig.j);
+	rig_append(&rig, 100, false, false);
+	rig_drain(&rig);
+	known = rig.last_lsn + 3;
+	rig_close(&rig);
+	ck_assert(rig_open(&rig));
+	rig_replay(&rig);
+	rig_check_live(&rig);
+	journal_logged(rig.j, known);
+	journal_replayed(rig.j);
+	rig_append(&rig, 100, false, false);
+	rig_drain(&rig);
+	ck_assert_uint_gt(rig.last_lsn, known);
+	rig_fini(&rig);
+}
+END_TEST
+
 /* Files that are no segments of ours. */
 START_TEST(strange_files)
 {
@@ -632,6 +810,10 @@ main(void)
 	tcase_add_test(t, two_full_batches);
 	tcase_add_test(t, disk_gone);
 	tcase_add_test(t, no_space_for_segments);
+	tcase_add_test(t, restarts_cost_no_segments);
+	tcase_add_test(t, surplus_goes);
+	tcase_add_test(t, starts_on_a_full_disk);
+	tcase_add_test(t, known_positions_are_not_used_again);
 	tcase_add_test(t, open_refused);
 	tcase_add_test(t, strange_files);
 	tcase_add_loop_test(t, bad_sector, 0, ARRAY_LEN(bad_sectors));

@@ -6,6 +6,9 @@
  * every attempt counted, ended once, doubted only where there was doubt; and
  * all memory is back.  EC_SOAK_SECONDS and EC_SOAK_SEED choose; the seed is
  * printed.
+ *
+ * And starts so close that nothing comes to an end between them: the journal
+ * does not grow by them.
  */
 #include "tests/spooler/rig.h"
 
@@ -272,6 +275,54 @@ START_TEST(soak)
 }
 END_TEST
 
+#define QUICK_STARTS 14u
+#define QUICK_US 300000u
+#define QUICK_SEGMENTS 4u	/* of Journal_Size */
+
+static void
+store_some(unsigned n)
+{
+	static const char *const addr[] = { "1@a.example", "2@b.example" };
+
+	for (unsigned i = 0; i < n; i++) {
+		rig_store(&rig, 0, "s@back.example", 1 + i % 2, addr,
+		    1 + i * 977 % 9000);
+	}
+}
+
+/* Nothing is acknowledged by the logger, nothing settles, all is tried again
+ * and again: no segment can be let go of. */
+START_TEST(quick_restarts)
+{
+	rig_prepare(&rig, "Retry_Interval = 0.1\nMax_Retry_Interval = 0.1\n"
+	    "Settle_After = 600\nJournal_Size = 16M\n");
+	rig_run(&rig);
+	rig.logger.acks = false;
+	rig.deliverer[0].on_work = job_defer;
+	for (unsigned i = 0; i < QUICK_STARTS; i++) {
+		uint64_t end = clock_mono_us() + QUICK_US;
+
+		while (clock_mono_us() < end) {
+			store_some(rig.listener[0].outstanding < 50 ? 2 : 0);
+			rig_turn(&rig, 20000);
+		}
+		ck_assert_uint_le(rig_files(&rig, "journal/*.seg"),
+		    QUICK_SEGMENTS + 1);
+		rig_kill(&rig);
+	}
+	rig.logger.acks = true;
+	rig.deliverer[0].on_work = job_deliver;
+	rig_until(&rig, all_answered, NULL);
+	is_settling_down = true;
+	rig_until(&rig, soak_is_over, NULL);
+	worker_harness_wait(&rig.h, SECOND, logs_are_whole, NULL);
+	check_fates();
+	ck_assert_uint_le(rig_files(&rig, "journal/*.seg"), QUICK_SEGMENTS + 1);
+	rig_until(&rig, listener_is_empty, &rig.listener[0]);
+	rig_stop(&rig);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -281,6 +332,7 @@ suite(void)
 
 	tcase_set_timeout(t, seconds != NULL ? atof(seconds) + 120 : 60);
 	tcase_add_test(t, soak);
+	tcase_add_test(t, quick_restarts);
 	suite_add_tcase(s, t);
 	return s;
 }

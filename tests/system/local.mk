@@ -27,3 +27,12 @@ check-spool-tools: all
 check-preflight: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-preflight \
 		--build $(abs_builddir)
+
+# Large messages in little memory; LARGE_COUNT of LARGE_MIB MiB at once.
+LARGE_COUNT = 100
+LARGE_MIB = 50
+EXTRA_DIST += %D%/check-large
+.PHONY: check-large
+check-large: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-large \
+		--build $(abs_builddir) --count $(LARGE_COUNT) --mib $(LARGE_MIB)

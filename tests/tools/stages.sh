@@ -127,7 +127,7 @@ stage_preflight() {
 
 # The short form; STATES, FAILS and MUTANTS for more.
 stage_crash() {
-	mutants="tests/crash/no_commit_sync tests/crash/no_settle_dir_sync"
+	mutants="tests/crash/no_commit_sync tests/crash/no_settle_sync"
 	run_shown "check-crash, ${STATES:-400} states of a disk without power" \
 		"$logs/crash.log" make -C build -j"$jobs" check-crash \
 		"STATES=${STATES:-400}" "FAILS=${FAILS:-60}" \
