@@ -335,7 +335,7 @@ apply(struct spooler *s, const struct journal_record *rec)
 		leave_out(s, rec);
 		return;
 	case GUARD_SKIP:
-		s->replay->damage = true;
+		s->replay->damage = s->replay->journal_damage = true;
 		return;
 	}
 	if (rec->type == JOURNAL_MESSAGE || rec->type == JOURNAL_LARGE) {
