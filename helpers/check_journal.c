@@ -185,7 +185,7 @@ static bool
 is_top_name(const char *n)
 {
 	static const char *const ours[] = { "journal", "quarantine",
-		"checkpoint", "pickup", "journal.imported" };
+		"checkpoint", "pickup", "large", "journal.imported" };
 
 	if (strlen(n) == 2 && is_hex(n[0]) && is_hex(n[1])) {
 		return true;

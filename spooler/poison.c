@@ -25,10 +25,9 @@ struct convict {
 	msgid id;
 	char why[160];
 	char name[STORE_NAME];
-	struct slice *parts;	/* of the body, in memory held for us */
+	struct slice *parts;	/* of the body, in memory held for us, or */
+	char file[64];		/* below SpoolBase, that has it: a large one */
 	unsigned n_parts;
-	int body_fd;		/* or in this file, held open for us */
-	uint64_t size;
 	struct buf meta;
 	bool running, copied;
 	uint64_t not_before_us;
@@ -45,9 +44,8 @@ copy_run(struct workq_job *job)
 {
 	struct convict *v = container_of(job, struct convict, job);
 
-	struct store_body body = { v->parts, v->n_parts, v->body_fd, v->size };
-
-	v->copied = store_quarantine_copy(&v->s->store, v->id, &body,
+	v->copied = store_quarantine_copy(&v->s->store, v->id, v->parts,
+	    v->n_parts, v->file[0] != '\0' ? v->file : NULL,
 	    buf_slice(&v->meta), v->why, &v->err) == 0;
 }
 
@@ -136,6 +134,26 @@ make_meta(struct convict *v, const struct msg *m, const struct txn *x)
 	return found;
 }
 
+/* A body that is in no memory: of a large message. */
+static void
+body_file(const struct txn *x, char out[64])
+{
+	char name[STORE_NAME];
+
+	if (x->n_pieces > 0 || x->size == 0) {
+		return;
+	}
+	if (x->large) {
+		store_large_name(x->batch_id, name);
+		snprintf(out, 64, "large/%s", name);
+	} else {
+		char text[MSGID_TEXT_LEN + 1];
+
+		msgid_format(x->file, text);
+		snprintf(out, 64, "%s", text);
+	}
+}
+
 void
 poison_convict(struct spooler *s, uint32_t slot)
 {
@@ -158,13 +176,12 @@ poison_convict(struct spooler *s, uint32_t slot)
 		panic("a message in flight is in its own envelope");
 	}
 	v->n_parts = x->n_pieces;
-	v->body_fd = x->fd;
-	v->size = x->size;
 	v->parts = xcalloc(EC_MAX(v->n_parts, 1u), sizeof *v->parts);
 	for (unsigned i = 0; i < v->n_parts; i++) {
 		v->parts[i] = slice_make(slabs_at(&s->slabs, x->pieces[i]),
 		    x->pieces[i].length);
 	}
+	body_file(x, v->file);
 	x->holds++;
 	queue_flight(&s->queues, slot, MSG_ENDING);
 	list_push_back(&s->poison->list, &v->link);

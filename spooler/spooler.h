@@ -119,6 +119,12 @@ struct settings {	/* of the configuration, as used per message */
 	uint32_t max_batch;
 };
 
+struct checkpoint_limits {	/* 0: as checkpoint.c has it */
+	unsigned deltas;	/* of one base */
+	uint64_t reserve_step;	/* bytes: room kept for the next base, grows
+				 * by this */
+};
+
 /* Messages that may kill a deliverer: suspects.c. */
 struct suspects {
 	uint32_t head, tail, n;
@@ -132,12 +138,6 @@ struct suspects {
 };
 
 struct poison;
-struct checkpoint_limits {	/* 0: as checkpoint.c has it */
-	unsigned deltas;	/* of one base */
-	uint64_t reserve_step;	/* bytes: room kept for the next base, grows
-				 * by this */
-};
-
 struct logfeed;
 struct replay;
 struct settle;
@@ -189,9 +189,9 @@ struct spooler {
 	struct checkpoint *checkpoint;
 	struct loader *loader;
 	struct import *import;
+	struct large *large;
 	struct suspects suspects;
 	struct poison *poison;
-	struct large *large;
 	struct loop_timer wheel, second;
 	struct loop_hook turn_end;
 	bool started_handout;	/* every deliverer has spoken */

@@ -7,8 +7,6 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-#define COPY_BLOCK (256u << 10)
-
 static const char hex[] = "0123456789ABCDEF";
 static const char *const beside[] = { "journal", "quarantine", "checkpoint",
 	"pickup", "large" };
@@ -409,40 +407,17 @@ store_quarantine_large(struct store *s, msgid batch, const char *why)
 }
 
 static int
-copy_file(struct store *s, int to, int from, uint64_t size)
-{
-	char *block = xmalloc(COPY_BLOCK);
-	uint64_t at = 0;
-	ssize_t n = 1;
-
-	while (n > 0 && at < size) {
-		n = fs_read_full(s->fs, from, block, (size_t)EC_MIN(size - at,
-		    (uint64_t)COPY_BLOCK), at);
-		if (n > 0 && fs_write_all(s->fs, to, block, (size_t)n, at) < 0) {
-			n = -1;
-		}
-		at += n > 0 ? (uint64_t)n : 0;
-	}
-	free(block);
-	return n < 0 ? -1 : 0;
-}
-
-static int
-write_beside(struct store *s, const char *path, const struct store_body *b,
-    struct error *err_out)
+write_beside(struct store *s, const char *path, const struct slice *parts,
+    unsigned n, struct error *err_out)
 {
 	int fd = s->fs->open_at(s->base, path, O_RDWR | O_CREAT | O_TRUNC,
 	    s->mode);
 	int r = fd < 0 ? -1 : 0;
 	uint64_t at = 0;
 
-	for (unsigned i = 0; r == 0 && i < b->n; i++) {
-		r = fs_write_all(s->fs, fd, b->parts[i].ptr, b->parts[i].len,
-		    at);
-		at += b->parts[i].len;
-	}
-	if (r == 0 && b->n == 0 && b->fd >= 0) {
-		r = copy_file(s, fd, b->fd, b->size);
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		r = fs_write_all(s->fs, fd, parts[i].ptr, parts[i].len, at);
+		at += parts[i].len;
 	}
 	if (r < 0 || s->fs->sync_data(fd) < 0) {
 		r = error_sys(err_out, "cannot write %s", path);
@@ -454,13 +429,12 @@ write_beside(struct store *s, const char *path, const struct store_body *b,
 }
 
 int
-store_quarantine_copy(struct store *s, msgid id, const struct store_body *body,
-    struct slice meta, const char *why, struct error *err_out)
+store_quarantine_copy(struct store *s, msgid id, const struct slice *body,
+    unsigned n, const char *file, struct slice meta, const char *why,
+    struct error *err_out)
 {
 	unsigned dir = msgid_dir(id);
-	struct slice text = slice_of(why);
-	struct store_body envelope = { .parts = &meta, .n = 1, .fd = -1 };
-	struct store_body reason = { .parts = &text, .n = 1, .fd = -1 };
+	struct slice reason = slice_of(why);
 	char name[STORE_NAME], kept[64], path[4][128];
 	unsigned long long now = clock_wall_us();
 	int fd, r;
@@ -472,10 +446,15 @@ store_quarantine_copy(struct store *s, msgid id, const struct store_body *body,
 	snprintf(path[1], sizeof path[1], "%s.meta.%llu", kept, now);
 	snprintf(path[2], sizeof path[2], "%s.%llu.why", kept, now);
 	snprintf(path[3], sizeof path[3], "%s.meta.%llu.why", kept, now);
-	if (write_beside(s, path[0], body, err_out) < 0 ||
-	    write_beside(s, path[1], &envelope, err_out) < 0 ||
-	    write_beside(s, path[2], &reason, err_out) < 0 ||
-	    write_beside(s, path[3], &reason, err_out) < 0) {
+	if (file != NULL) {
+		r = s->fs->link_at(s->base, file, s->base, path[0]) == 0 ? 0 :
+		    error_sys(err_out, "cannot link %s to quarantine", file);
+	} else {
+		r = write_beside(s, path[0], body, n, err_out);
+	}
+	if (r < 0 || write_beside(s, path[1], &meta, 1, err_out) < 0 ||
+	    write_beside(s, path[2], &reason, 1, err_out) < 0 ||
+	    write_beside(s, path[3], &reason, 1, err_out) < 0) {
 		for (unsigned i = 0; i < ARRAY_LEN(path); i++) {
 			s->fs->unlink_at(s->base, path[i]);
 		}

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# kill -9 of any process under load.  ROUNDS and SEED can be set.
+# kill -9 of any process under load.  ROUNDS, SEED and KILL_FLAGS can be set.
 ROUNDS = 200
-EXTRA_DIST += %D%/check-kill
+EXTRA_DIST += %D%/check-kill %D%/kill_judge.py
 
 .PHONY: check-kill
 check-kill: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-kill \
 		--build $(abs_builddir) --rounds $(ROUNDS) \
-		$${SEED:+--seed $$SEED}
+		$${SEED:+--seed $$SEED} $(KILL_FLAGS)
 
 # A message that kills its deliverer, among others.
 EXTRA_DIST += %D%/check-poison
