@@ -278,7 +278,7 @@ START_TEST(start_from_a_checkpoint)
 }
 END_TEST
 
-enum harm { REMOVED, HEAD, ITEM, CUT, HARMS };
+enum harm { REMOVED, HEAD, ITEM, CUT, UNREADABLE, HARMS };
 static const struct {
 	const char *files;
 	enum harm how;
@@ -293,6 +293,8 @@ static const struct {
 	{ "checkpoint/*.delta", HEAD, 1 },
 	{ "checkpoint/*.delta", ITEM, 1 },
 	{ "checkpoint/*.delta", CUT, 1 },
+	{ "checkpoint/*.base", UNREADABLE, 0 },
+	{ "checkpoint/*.delta", UNREADABLE, 0 },
 };
 static unsigned harm;
 
@@ -320,6 +322,10 @@ do_harm(struct rig *r)
 			break;
 		case CUT:
 			ck_assert_int_eq(ftruncate(fd, 90), 0);
+			break;
+		case UNREADABLE:	/* by whomsoever: EISDIR */
+			ck_assert_int_eq(unlink(g.gl_pathv[i]), 0);
+			ck_assert_int_eq(mkdir(g.gl_pathv[i], 0700), 0);
 			break;
 		case HARMS:
 			break;
