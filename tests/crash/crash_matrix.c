@@ -23,6 +23,9 @@
 #include "common/base/num.h"
 #include "tests/crash/pretend.h"
 
+#define CONTROL_MIN 1000u	/* states tried on a control until a fault */
+#define CONTROL_MAX 4000u
+
 struct options {
 	uint64_t states, fails, seed, rounds, jobs, second, harm;
 	const char *control;
@@ -115,7 +118,8 @@ is_caught(const char *program, const char *kind, unsigned mode,
 	pid_t pid;
 
 	snprintf(states, sizeof states, "--states=%llu",
-	    (unsigned long long)EC_MIN(o->states, (uint64_t)4000));
+	    (unsigned long long)EC_MIN(EC_MAX(o->states,
+	    (uint64_t)CONTROL_MIN), (uint64_t)CONTROL_MAX));
 	snprintf(seed, sizeof seed, "--seed=%llu", (unsigned long long)o->seed);
 	snprintf(store, sizeof store, "--store=%s", modes[mode]);
 	snprintf(control, sizeof control, "--control=%s",
