@@ -158,6 +158,7 @@ put_next(struct conn *c)
 
 	while (c->next == NULL && smtp_client_takes_next(&c->smtp) &&
 	    (w = pool_next_work(c->d, c)) != NULL) {
+		spool_stage(c->d, w, STAGE_BEGUN, NULL);
 		if (smtp_client_mail(&c->smtp, &w->mail) == SMTP_DONE) {
 			say_outcome(c, w, false);
 			continue;
@@ -286,6 +287,7 @@ settle_work(struct conn *c)
 
 	c->work = c->next = NULL;
 	if (w != NULL && w->mail.retry) {
+		spool_waits(c->d, w);
 		pool_retry(c->d, w);
 	} else if (w != NULL) {
 		if (c->body && c->dot_made) {
@@ -298,6 +300,7 @@ settle_work(struct conn *c)
 	}
 	window_close(&c->window);
 	if (next != NULL) {
+		spool_waits(c->d, next);
 		pool_retry(c->d, next);
 	}
 	c->body = c->dot_made = false;
@@ -345,6 +348,7 @@ take_work(struct conn *c)
 	while (c->smtp.state == SMTP_STATE_IDLE && c->work == NULL &&
 	    (w = pool_next_work(c->d, c)) != NULL) {
 		c->work = w;
+		spool_stage(c->d, w, STAGE_BEGUN, NULL);
 		if (smtp_client_mail(&c->smtp, &w->mail) == SMTP_DONE) {
 			mail_done(c);
 		}
@@ -459,9 +463,9 @@ conn_on_socket(void *arg, unsigned ready)
 void
 outbound_send(struct deliverer *d, struct conn *c, struct work *w)
 {
-	(void)d;
 	ec_assert(c->work == NULL && c->smtp.state == SMTP_STATE_IDLE);
 	c->work = w;
+	spool_stage(d, w, STAGE_BEGUN, NULL);
 	if (smtp_client_mail(&c->smtp, &w->mail) == SMTP_DONE) {
 		mail_done(c);
 	}

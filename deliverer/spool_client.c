@@ -152,6 +152,19 @@ on_queue_gone(struct deliverer *d, struct ipc_link *k, struct wire_r r)
 	lane_unnamed(d, q, true);
 }
 
+/* If reading it ends us, that is known. */
+static void
+about_to_read(struct deliverer *d, struct slice body)
+{
+	struct wire_r r = wire_reader(body);
+	uint64_t number = wire_u64(&r);
+
+	if (!r.bad) {
+		stage_set(&d->stages[number & (STAGE_SLOTS - 1)], number,
+		    STAGE_BEGUN);
+	}
+}
+
 static void
 on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 {
@@ -161,10 +174,12 @@ on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 	    work_create();
 	struct work_head head;
 	int fd = m->type == IPC_WORK_FILE ? ipc_take_fd(m) : -1;
-	enum work_status st = m->type == IPC_WORK_FILE && fd < 0 ?
-	    WORK_NO_FILE : work_decode(w, m->body, fd, &s->slabs, &head);
+	enum work_status st;
 	struct lane *q;
 
+	about_to_read(d, m->body);
+	st = m->type == IPC_WORK_FILE && fd < 0 ? WORK_NO_FILE :
+	    work_decode(w, m->body, fd, &s->slabs, &head);
 	if (st != WORK_OK) {
 		fdio_close(&fd);
 		list_push_front(&s->free_works, &w->link);
@@ -324,6 +339,14 @@ spool_stage(struct deliverer *d, const struct work *w, enum stage_point point,
 		s->sent = remote->sent;
 	}
 	stage_set(s, w->number, point);
+}
+
+void
+spool_waits(struct deliverer *d, const struct work *w)
+{
+	if (stage_get(&d->stages[w->slot], w->number) == STAGE_BEGUN) {
+		spool_stage(d, w, STAGE_NOTHING, NULL);
+	}
 }
 
 void

@@ -8,7 +8,7 @@
 void
 window_open(struct window *w, int fd, uint64_t size, size_t cap)
 {
-	ec_assert(cap >= 2);	/* or a CR could be left over for ever */
+	ec_assert(cap >= 2);	/* a CR may be left over */
 	window_close(w);
 	*w = (struct window){ .fd = fd, .size = size, .cap = cap,
 		.bytes = xmalloc(cap) };

@@ -10,13 +10,14 @@
  *	} while (st == WINDOW_MORE);
  *	window_close(&w);
  *
- * Each window is looked at by itself: one whose lines are clean leaves as it is,
- * others are mended.  A CR at its end is left to the next one, so that no line
- * end is torn.  The descriptor stays the caller's.
+ * Each window is looked at by itself: one whose lines are clean leaves as it
+ * is, others are mended.  A CR at its end is left to the next one, or hardly any
+ * would be clean.  The descriptor stays the caller's.
  */
 #ifndef EC_WINDOW_H
 #define EC_WINDOW_H
 
+#include "common/base/base.h"
 #include "common/mail/dot.h"
 
 #define WINDOW_BYTES 65536u

@@ -10,6 +10,8 @@
 #include "common/base/wire.h"
 #include "common/spool/checkpoint_file.h"
 
+/* In a record: the envelope's length, of a large one the body's size. */
+#define BEFORE_ENVELOPE (sizeof(uint32_t) + sizeof(uint64_t))
 #define STATE_DOUBT 8u		/* flag of a state record */
 
 static bool
@@ -103,7 +105,7 @@ spool_journal_open(struct spool_journal *j, const struct spool_dir *d,
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
-	*j = (struct spool_journal){ 0 };
+	*j = (struct spool_journal){ .dir = d };
 	if (dir == NULL) {
 		return error_sys(err_out, "cannot list %s/journal", d->path);
 	}
@@ -157,11 +159,16 @@ on_message(struct spool_journal *j, uint32_t segment,
     const struct journal_record *rec)
 {
 	struct wire_r r = wire_reader(rec->payload);
-	struct slice encoded = wire_bytes(&r, wire_u32(&r));
+	bool large = rec->type == JOURNAL_LARGE;
+	struct slice encoded;
 	struct scratch mem;
 	struct envelope env;
 	bool ok;
 
+	if (large) {
+		wire_u64(&r);
+	}
+	encoded = wire_bytes(&r, wire_u32(&r));
 	scratch_init(&mem, 1 << 20);
 	ok = !r.bad && envelope_decode(encoded, &mem, &env);
 	if (ok) {
@@ -171,7 +178,7 @@ on_message(struct spool_journal *j, uint32_t segment,
 			    j->cap_records * sizeof *j->records);
 		}
 		j->records[j->n_records] = (struct journal_place){ segment,
-			(uint32_t)rec->payload.len, rec->offset };
+			large, (uint32_t)rec->payload.len, rec->offset };
 		for (uint32_t i = 0; i < env.n_rcpt; i++) {
 			struct journal_entry *e = entry_of(j, env.rcpt[i].id);
 
@@ -262,7 +269,7 @@ apply(struct spool_journal *j, uint32_t segment,
 	bool ok = true;
 
 	j->total_records++;
-	if (rec->type == JOURNAL_MESSAGE) {
+	if (rec->type == JOURNAL_MESSAGE || rec->type == JOURNAL_LARGE) {
 		ok = on_message(j, segment, rec);
 	} else if (rec->type == JOURNAL_RETRY || rec->type == JOURNAL_DONE) {
 		ok = on_event(j, rec);
@@ -332,9 +339,24 @@ spool_journal_read(struct spool_journal *j, const struct journal_ears *ears)
 }
 
 int
-spool_journal_fd(const struct spool_journal *j, size_t record)
+spool_journal_body(const struct spool_journal *j, size_t record, msgid batch,
+    uint64_t size)
 {
-	return j->segments[j->records[record].segment].fd;
+	const struct journal_place *p = &j->records[record];
+	char path[SPOOL_NAME + 8];
+	struct stat st;
+	int fd;
+
+	if (!p->large) {
+		return dup(j->segments[p->segment].fd);
+	}
+	spool_large_name(batch, path);
+	fd = spool_file_open(j->dir, path, &st);
+	if (fd >= 0 && (uint64_t)st.st_size != size) {
+		fdio_close(&fd);
+		errno = ENODATA;
+	}
+	return fd;
 }
 
 bool
@@ -345,13 +367,14 @@ spool_journal_envelope(struct spool_journal *j, size_t record,
 	const struct journal_place *p = &j->records[record];
 	const struct spool_segment *s = &j->segments[p->segment];
 	size_t want = JOURNAL_RECORD_HEAD + EC_MIN((size_t)p->length,
-	    sizeof(uint32_t) + ENVELOPE_MAX_BYTES);
+	    (size_t)BEFORE_ENVELOPE + ENVELOPE_MAX_BYTES);
+	uint64_t large_size = 0;
 	struct record_head h;
 	struct slice encoded;
 	struct wire_r r;
 
 	if (j->block == NULL) {
-		j->block = xmalloc(JOURNAL_RECORD_HEAD + sizeof(uint32_t) +
+		j->block = xmalloc(JOURNAL_RECORD_HEAD + BEFORE_ENVELOPE +
 		    ENVELOPE_MAX_BYTES);
 	}
 	if (fdio_pread_full(s->fd, j->block, want, p->offset -
@@ -360,13 +383,21 @@ spool_journal_envelope(struct spool_journal *j, size_t record,
 	}
 	memcpy(&h, j->block, sizeof h);
 	if (h.epoch != s->head.epoch || h.length != p->length ||
-	    h.type != JOURNAL_MESSAGE) {
+	    h.type != (p->large ? JOURNAL_LARGE : JOURNAL_MESSAGE)) {
 		return false;	/* the segment was reused */
 	}
 	r = wire_reader(slice_make(j->block + sizeof h, want - sizeof h));
+	if (p->large) {
+		large_size = wire_u64(&r);
+	}
 	encoded = wire_bytes(&r, wire_u32(&r));
 	if (r.bad || !envelope_decode(encoded, mem, out)) {
 		return false;
+	}
+	if (p->large) {
+		*body_at_out = 0;
+		*body_size_out = large_size;
+		return true;
 	}
 	*body_at_out = p->offset + sizeof(uint32_t) + encoded.len;
 	*body_size_out = p->length - sizeof(uint32_t) - encoded.len;

@@ -101,7 +101,7 @@ checkpoint_item_of(const struct msg *m, struct checkpoint_item *out)
 	*out = (struct checkpoint_item){ .op = CHECKPOINT_PUT, .id = m->id,
 		.next_us = m->next_us, .received_s = m->received_s,
 		.queue = m->queue, .attempts = m->attempts,
-		.doubt = (m->flags & MSG_DOUBT) != 0 };
+		.doubt = (m->flags & MSG_DOUBT) != 0, .deaths = m->deaths };
 }
 
 void

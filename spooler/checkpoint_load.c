@@ -185,6 +185,7 @@ put(struct checkpoint_load *l, const struct checkpoint_item *i)
 	m->queue = l->queues[i->queue];
 	m->flags = (uint8_t)((m->flags & MSG_SETTLED) |
 	    (i->doubt ? MSG_DOUBT : 0));
+	m->deaths = i->deaths & MSG_DEATHS_MAX;
 	index_set_settled(&s->index, m);
 }
 

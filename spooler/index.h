@@ -23,6 +23,7 @@ enum msg_state {
 	MSG_FLIGHT,	/* at a deliverer */
 	MSG_LOADING,	/* its envelope or body is being read from disk */
 	MSG_ENDING,	/* its outcome is on the way to the disk */
+	MSG_SUSPECT,	/* in the suspects' list (suspects.c) */
 	MSG_FREE,	/* no message: its slot is free */
 	MSG_STATES
 };
@@ -52,9 +53,14 @@ struct msg {
 	uint32_t due;		/* delayed: the wheel's tick; GONE: the segment
 				 * of its done record, pinned */
 	uint16_t attempts;
-	uint8_t state;
+	uint8_t state : 4;
+	uint8_t deaths : 4;	/* deliverers in a row that died with it in
+				 * flight, counted up to MSG_DEATHS_MAX */
 	uint8_t flags;
 };
+#define MSG_DEATHS_MAX 15u
+#define MSG_SUSPECTED 2u	/* so many deaths: handed out alone */
+_Static_assert(MSG_STATES <= 16, "state has four bits");
 _Static_assert(sizeof(struct msg) <= 48, "ten million of them stay in memory");
 
 #define INDEX_PARTS 256u

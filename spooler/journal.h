@@ -64,8 +64,9 @@ struct journal_limits {
 	uint64_t segment_bytes;	/* 0: derived */
 };
 
-/* Opens dir (a directory of its own), reads the segments' heads, starts a new
- * current segment at once.  What stands in older ones is for replay. */
+/* Opens dir (a directory of its own), reads the segments' heads, and goes on in
+ * the newest behind what stands there (in a new one if that is damaged): needs
+ * no room on the disk.  What stands in them is for replay. */
 struct journal *journal_open(struct loop *l, const struct fs *fs, int dir,
 	const struct journal_limits *limits, const struct journal_hooks *hooks,
 	struct error *err_out);

@@ -10,8 +10,10 @@
 #include "common/base/log.h"
 #include "common/mail/date.h"
 #include "spooler/spooler.h"
+#include "spooler/suspects.h"
 
 #define SECOND_US 1000000u
+#define LOCK_WAIT_US (35u * SECOND_US)	/* a worker leaves within 30 s */
 #define QUEUE_IDLE_US (60u * SECOND_US)
 #define BATCHES_KEPT_US (120u * SECOND_US)
 #define OWN_ARENA (256u << 20)
@@ -200,6 +202,7 @@ on_second(void *arg)
 	settle_flush(s);
 	checkpoint_tick(s);
 	import_tick(s);
+	poison_tick(s);
 	journal_poke(s->journal);
 	check_drained(s);
 	outcome_retry_late(s);
@@ -264,6 +267,32 @@ spooler_queue(struct spooler *s, struct slice group, struct slice binding,
 	return q;
 }
 
+/* One that leaves writes what gathered first: it is waited for. */
+static bool
+wait_lock(struct spooler *s, int fd)
+{
+	uint64_t began = clock_mono_us(), took;
+	bool said = false;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		took = clock_mono_us() - began;
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			return false;
+		}
+		if (took >= LOCK_WAIT_US) {
+			return false;
+		}
+		if (took >= SECOND_US && !said) {
+			log_warning("SpoolBase %s is in use by another spooler: "
+			    "waiting up to %u s for it to leave", s->base,
+			    LOCK_WAIT_US / SECOND_US);
+			said = true;
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	}
+	return true;
+}
+
 static int
 lock_base(struct spooler *s, struct error *err_out)
 {
@@ -274,7 +303,7 @@ lock_base(struct spooler *s, struct error *err_out)
 		return error_sys(err_out, "cannot open the lock in SpoolBase "
 		    "%s", s->base);
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (!wait_lock(s, fd)) {
 		close(fd);
 		return error_set(err_out, ERROR_SYSTEM, "SpoolBase %s is in "
 		    "use by another spooler: stop that one first, or give this "
@@ -401,6 +430,8 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	s->settle = settle_create(s);
 	s->checkpoint = checkpoint_create(s);
 	s->loader = loader_create(s);
+	s->suspects.deliverer = -1;
+	s->poison = poison_create(s);
 	import_recover(s);
 	s->import = import_create(s);
 	s->log = logfeed_create(s);
@@ -464,6 +495,7 @@ on_dead(struct spooler *s, struct ipc_msg *m)
 	struct wire_r r = wire_reader(m->body);
 	unsigned role = wire_u8(&r), index = wire_u8(&r);
 	uint32_t incarnation = wire_u32(&r);
+	bool crashed = wire_u8(&r) != 0;
 
 	if (r.bad) {
 		return;
@@ -471,7 +503,8 @@ on_dead(struct spooler *s, struct ipc_msg *m)
 	if (role == ROLE_LISTENER) {
 		intake_dead(s, index, incarnation);
 	} else if (role == ROLE_DELIVERER) {
-		handout_dead(s, index, incarnation);
+		handout_dead(s, index, incarnation, crashed ? DEATH_CRASH :
+		    DEATH_LEFT);
 	}
 }
 

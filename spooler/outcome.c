@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/wire.h"
 #include "common/mail/esc.h"
+#include "spooler/suspects.h"
 
 struct late_outcome {
 	struct list_node link;
@@ -303,6 +304,13 @@ outcome_retry_late(struct spooler *s)
 	}
 }
 
+bool
+outcome_poison(struct spooler *s, uint32_t slot)
+{
+	return make_up(s, slot, EVENT_PERMANENT, OUTCOME_POISON,
+	    EVENT_QUARANTINED, NULL);
+}
+
 void
 outcome_end_now(struct spooler *s, uint32_t slot)
 {
@@ -352,13 +360,13 @@ outcome_due(void *arg, uint32_t slot)
 		outcome_end(s, slot);
 		return;
 	}
-	queue_push(&s->queues, slot, false);
-	handout_wake(s, queue_at(&s->queues, m->queue));
+	handout_place(s, slot, false);
 }
 
-/* Marked durably, so that also after our own crash the log will say it. */
+/* Doubt and deaths, durably: also after our own crash the log will say it, and
+ * a suspect is tried alone. */
 static void
-set_doubt(struct spooler *s, struct work *w, uint32_t slot)
+write_state(struct spooler *s, struct work *w, uint32_t slot)
 {
 	struct msg *m = index_at(&s->index, slot);
 	struct journal_note note = { .what = NOTE_STATE, .a = slot,
@@ -366,18 +374,23 @@ set_doubt(struct spooler *s, struct work *w, uint32_t slot)
 	struct slice part;
 	struct buf b;
 
-	m->flags |= MSG_DOUBT;
-	spooler_score(s, SCORE_S_POSSIBLE_DUPLICATES, 1);
 	buf_init(&b, 64);
 	wire_put_u64(&b, m->id);
 	wire_put_u16(&b, m->attempts);
-	wire_put_u16(&b, MSG_DOUBT);
-	wire_put_u32(&b, 0);
+	wire_put_u16(&b, m->flags & MSG_DOUBT);
+	wire_put_u32(&b, m->deaths);
 	wire_put_u64(&b, m->next_us);
 	part = buf_slice(&b);
 	w->writing += journal_append(s->journal, JOURNAL_STATE, &part, 1, true,
 	    &note) == JOURNAL_OK;
 	buf_fini(&b);
+}
+
+static void
+set_doubt(struct spooler *s, uint32_t slot)
+{
+	index_at(&s->index, slot)->flags |= MSG_DOUBT;
+	spooler_score(s, SCORE_S_POSSIBLE_DUPLICATES, 1);
 }
 
 /* Its transaction may have to be read, and the journal may be full just now. */
@@ -414,15 +427,43 @@ outcome_still_doubtful(struct spooler *s, struct work *w, unsigned i, msgid id)
 
 	if (slot != 0 && stage_get(t, w->number) == STAGE_DOT &&
 	    was_sent_to(t, i)) {
-		set_doubt(s, w, slot);
+		set_doubt(s, slot);
+		write_state(s, w, slot);
 	}
+}
+
+/* In flight at a death, and not known to be delivered. */
+static void
+orphan(struct spooler *s, struct work *w, unsigned i, uint32_t slot)
+{
+	struct stage_table *table = worker_stages(s->w);
+	const struct stage_slot *t = &table->slot[w->deliverer][w->slot];
+	enum stage_point point = stage_get(t, w->number);
+	bool doubtful = point == STAGE_DOT && was_sent_to(t, i);
+	enum suspects_verdict verdict = suspects_judge(w,
+	    index_at(&s->index, slot), point);
+
+	if (doubtful) {
+		set_doubt(s, slot);
+	}
+	if (doubtful || verdict != SUSPECTS_NOT_BLAMED) {
+		write_state(s, w, slot);
+	} else {
+		stage_work_drop(table, w->deliverer, w->slot, i);
+	}
+	if (verdict == SUSPECTS_POISON) {
+		poison_convict(s, slot);
+		return;
+	}
+	queue_landed(&s->queues, slot);
+	handout_place(s, slot, true);
 }
 
 void
 outcome_orphan(struct spooler *s, struct work *w)
 {
-	struct stage_table *table = worker_stages(s->w);
-	const struct stage_slot *t = &table->slot[w->deliverer][w->slot];
+	const struct stage_slot *t =
+	    &worker_stages(s->w)->slot[w->deliverer][w->slot];
 	enum stage_point point = stage_get(t, w->number);
 
 	held_find(s, w);
@@ -439,15 +480,7 @@ outcome_orphan(struct spooler *s, struct work *w)
 			was_accepted(s, w, index_at(&s->index, slot)->id, t);
 			continue;
 		}
-		queue_landed(&s->queues, slot);
-		if (point == STAGE_DOT && was_sent) {
-			set_doubt(s, w, slot);
-		} else {
-			stage_work_drop(table, w->deliverer, w->slot, i);
-		}
-		queue_push(&s->queues, slot, true);
-		handout_wake(s, queue_at(&s->queues,
-		    index_at(&s->index, slot)->queue));
+		orphan(s, w, i, slot);
 	}
 }
 
@@ -497,6 +530,7 @@ retry_durable(struct spooler *s, const struct journal_note *n)
 	m->attempts = (uint16_t)EC_MIN(m->attempts + 1u, UINT16_MAX);
 	m->next_us = e.next_us;
 	m->flags &= (uint8_t)~MSG_DOUBT;
+	m->deaths = 0;
 	if ((m->flags & MSG_SETTLED) != 0) {
 		checkpoint_note(s, m, n->epoch);
 	}

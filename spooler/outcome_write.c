@@ -131,10 +131,11 @@ end_message(struct pending *p, const struct result *r,
 
 	event_of(s, p->o, r, t, &e);
 	if (r->kind == EVENT_PERMANENT) {
-		if (wants_bounce(s, q, p->txn, t)) {
+		if ((e.flags & EVENT_QUARANTINED) == 0 && wants_bounce(s, q, p->txn, t)) {
 			e.flags |= EVENT_BOUNCED;
 			add_failed(p, &e, t);
-		} else if (p->txn->sender.len == 0) {
+		} else if (p->txn->sender.len == 0 &&
+		    (e.flags & EVENT_QUARANTINED) == 0) {
 			e.flags |= EVENT_NO_BOUNCE;
 			log_notice("message to %.*s failed and has the null "
 			    "sender: dropped without a bounce",

@@ -206,6 +206,7 @@ on_event(struct spooler *s, const struct journal_record *rec)
 	m->attempts = (uint16_t)EC_MIN(e.attempts + 1u, UINT16_MAX);
 	m->next_us = e.next_us;
 	m->flags &= (uint8_t)~MSG_DOUBT;
+	m->deaths = 0;
 }
 
 static void
@@ -214,10 +215,10 @@ on_state(struct spooler *s, const struct journal_record *rec)
 	struct wire_r r = wire_reader(rec->payload);
 	msgid id = wire_u64(&r);
 	uint16_t attempts = wire_u16(&r), flags = wire_u16(&r);
+	uint32_t deaths = wire_u32(&r);
 	uint64_t next;
 	struct msg *m;
 
-	wire_u32(&r);
 	next = wire_u64(&r);
 	if (r.bad || index_find(&s->replay->ended, id) != 0) {
 		return;
@@ -229,6 +230,7 @@ on_state(struct spooler *s, const struct journal_record *rec)
 	m->attempts = attempts;
 	m->next_us = next;
 	m->flags = (uint8_t)((m->flags & ~MSG_DOUBT) | (flags & MSG_DOUBT));
+	m->deaths = (uint8_t)EC_MIN(deaths, MSG_DEATHS_MAX) & MSG_DEATHS_MAX;
 }
 
 /* Its files speak for it now: no record of the journal is needed. */
@@ -261,6 +263,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 		m->attempts = i->attempts;
 		m->next_us = i->next_us;
 		m->flags = i->doubt ? MSG_DOUBT : 0;
+		m->deaths = i->deaths & MSG_DEATHS_MAX;
 	} else {
 		/* What is known of its state stays: it is newer. */
 		m = index_at(&s->index, slot);
@@ -298,10 +301,43 @@ on_settled(struct spooler *s, const struct journal_record *rec)
 	}
 }
 
+/* What replay can make nothing of but a crash: people may. */
+static void
+leave_out(struct spooler *s, const struct journal_record *rec)
+{
+	struct replay *p = s->replay;
+	char what[200];
+
+	snprintf(what, sizeof what, "the spooler ended %u times in a row while "
+	    "it read this record (epoch %u, index %u, type %u; doc/SPOOL.md)\n",
+	    GUARD_DEATHS, (unsigned)(rec->lsn >> 32), (unsigned)rec->lsn,
+	    (unsigned)rec->type);
+	if (replay_scan_keep_record(s->fs, s->store.base, rec->lsn,
+	    rec->payload, slice_of(what)) < 0) {
+		/* Never reused while there is no copy. */
+		log_critical("replay: a record that ends the spooler cannot be "
+		    "copied to quarantine: %s", strerror(errno));
+		journal_pin(s->journal, (uint32_t)(rec->lsn >> 32));
+	} else {
+		replay_guard_skip(&p->guard, rec->lsn);
+	}
+	p->damage = true;
+}
+
 static void
 apply(struct spooler *s, const struct journal_record *rec)
 {
 	s->replay->records++;
+	switch (replay_guard_record(&s->replay->guard, rec->lsn)) {
+	case GUARD_APPLY:
+		break;
+	case GUARD_POISON:
+		leave_out(s, rec);
+		return;
+	case GUARD_SKIP:
+		s->replay->damage = true;
+		return;
+	}
 	if (rec->type == JOURNAL_MESSAGE || rec->type == JOURNAL_LARGE) {
 		on_message(s, rec);
 	} else if (rec->type == JOURNAL_RETRY || rec->type == JOURNAL_DONE) {
@@ -352,6 +388,7 @@ segment_done(struct workq_job *job)
 	s->replay->journal_damage = s->replay->journal_damage ||
 	    r->damaged_bytes > 0;
 	replay_scan_again(r, &g->scan);
+	replay_guard_segment(&s->replay->guard, r->old.epoch);
 	s->replay->job = g;
 	s->replay->in_batch = false;
 	loop_again(s->loop);
@@ -496,6 +533,7 @@ next_segment(struct spooler *s)
 	}
 	free(g);
 	segment_image_fini(&p->image);
+	replay_guard_close(&p->guard);
 	p->phase = PHASE_ENTER;
 	p->entered = 1;
 	p->n_enter = s->index.msgs.fresh;
@@ -506,6 +544,7 @@ void
 replay_journal_start(struct spooler *s)
 {
 	s->replay->phase = PHASE_JOURNAL;
+	replay_guard_open(&s->replay->guard, s->fs, s->journal_dir);
 	s->replay->journal_damage = journal_is_damaged(s->journal);
 	s->replay->damage = s->replay->damage || s->replay->journal_damage;
 	next_segment(s);
@@ -604,6 +643,7 @@ replay_destroy(struct replay **rp)
 		}
 		workq_destroy(&p->reader);
 		segment_image_fini(&p->image);
+		replay_guard_fini(&p->guard);
 		index_fini(&p->batches);
 		index_fini(&p->ended);
 		index_fini(&p->works);

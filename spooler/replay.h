@@ -7,6 +7,7 @@
 #ifndef EC_REPLAY_H
 #define EC_REPLAY_H
 
+#include "spooler/replay_guard.h"
 #include "spooler/replay_scan.h"
 #include "spooler/spooler.h"
 
@@ -41,6 +42,7 @@ struct replay {
 	bool in_batch;
 	uint32_t pos, n;
 	struct loop_hook hook;
+	struct replay_guard guard;
 	struct index batches;		/* ids of batches seen */
 	struct index ended;		/* ids of messages with a done record */
 	struct index works;		/* whose outcomes had a retry in them */

@@ -75,6 +75,9 @@ struct work {
 	bool told;		/* held: its outcome was said to the spooler
 				 * before us, which may have written it */
 	bool written;		/* its outcome is on the way to disk */
+	bool alone;		/* a suspect's: nothing else was begun there */
+	bool let_go;		/* the same, but it took too long */
+	bool blamed;		/* its deliverer may have died of it */
 	bool judged;		/* its deliverer is dead, each message was
 				 * dealt with by its stage */
 	uint16_t writing;	/* then: records of that on the way to disk;
@@ -88,9 +91,16 @@ struct work {
 #define WORK_SLOT_BITS 13u
 _Static_assert(STAGE_SLOTS == 1u << WORK_SLOT_BITS, "slots in work numbers");
 
+enum death {		/* of a deliverer */
+	DEATH_LEFT,		/* asked to: nobody is blamed */
+	DEATH_UNSEEN,		/* another stands there */
+	DEATH_CRASH,
+};
+
 struct deliverer_peer {
 	struct ipc_link *link;
 	uint32_t incarnation;
+	enum death death;	/* while dying */
 	bool spoken;		/* WORK_HELLO_END */
 	bool dying;		/* reaped; its last words are being read */
 	struct list_node works;
@@ -115,6 +125,19 @@ struct checkpoint_limits {	/* 0: as checkpoint.c has it */
 				 * by this */
 };
 
+/* Messages that may kill a deliverer: suspects.c. */
+struct suspects {
+	uint32_t head, tail, n;
+	int deliverer;		/* kept for them, -1 none */
+	uint64_t work;		/* on trial there, 0 none */
+	/* Monotonic: when it was taken, its first trial began (0: none has),
+	 * the latest began; it is not taken again before... */
+	uint64_t since_us, first_us, began_us, rest_until_us;
+	uint64_t patience_us;	/* of the trial */
+	uint64_t drain_us;	/* a single deliverer may be got ready for */
+};
+
+struct poison;
 struct logfeed;
 struct replay;
 struct settle;
@@ -167,6 +190,8 @@ struct spooler {
 	struct loader *loader;
 	struct import *import;
 	struct large *large;
+	struct suspects suspects;
+	struct poison *poison;
 	struct loop_timer wheel, second;
 	struct loop_hook turn_end;
 	bool started_handout;	/* every deliverer has spoken */
@@ -220,11 +245,19 @@ void txn_in_journal(struct spooler *s, struct txn *x, uint32_t epoch,
 /* handout */
 void handout_link_up(struct spooler *s, struct ipc_link *k);
 void handout_link_down(struct spooler *s, struct ipc_link *k);
-void handout_dead(struct spooler *s, unsigned index, uint32_t incarnation);
+void handout_dead(struct spooler *s, unsigned index, uint32_t incarnation,
+	enum death death);
 void handout_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
 void handout_run(struct spooler *s);	/* at the end of a turn */
 /* Often: nothing is handed out of suspended queues, but their mail ages. */
 void handout_expire(struct spooler *s);
+/* A message in no list is due: to its queue's end, or front, and offered; a
+ * suspect to the suspects. */
+void handout_place(struct spooler *s, uint32_t msg, bool front);
+/* A suspect by itself to this deliverer, nobody's credit asked; NULL: its body
+ * is being brought, or is to be, and it is back in a list. */
+struct work *handout_alone(struct spooler *s, uint32_t msg,
+	unsigned deliverer);
 /* The queue has active mail: see to it that it is offered. */
 void handout_wake(struct spooler *s, struct queue *q);
 void handout_slab_gone(void *arg, uint32_t handle, uint32_t lent);
@@ -295,6 +328,8 @@ void outcome_end_now(struct spooler *s, uint32_t msg);
 bool outcome_is_expired(struct spooler *s, const struct msg *m);
 /* No retry is ever further away, microseconds. */
 uint64_t outcome_longest_wait(struct spooler *s, const struct msg *m);
+/* Its P record: it is in quarantine.  False when there is no room just now. */
+bool outcome_poison(struct spooler *s, uint32_t msg);
 /* The message has left the spool: nothing but files may be left of it. */
 void outcome_forget(struct spooler *s, uint32_t msg, uint32_t done_epoch);
 

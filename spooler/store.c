@@ -405,3 +405,68 @@ store_quarantine_large(struct store *s, msgid batch, const char *why)
 	snprintf(as, sizeof as, "large-%s", name);
 	return quarantine(s, from, as, why);
 }
+
+static int
+write_beside(struct store *s, const char *path, const struct slice *parts,
+    unsigned n, struct error *err_out)
+{
+	int fd = s->fs->open_at(s->base, path, O_RDWR | O_CREAT | O_TRUNC,
+	    s->mode);
+	int r = fd < 0 ? -1 : 0;
+	uint64_t at = 0;
+
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		r = fs_write_all(s->fs, fd, parts[i].ptr, parts[i].len, at);
+		at += parts[i].len;
+	}
+	if (r < 0 || s->fs->sync_data(fd) < 0) {
+		r = error_sys(err_out, "cannot write %s", path);
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return r;
+}
+
+int
+store_quarantine_copy(struct store *s, msgid id, const struct slice *body,
+    unsigned n, const char *file, struct slice meta, const char *why,
+    struct error *err_out)
+{
+	unsigned dir = msgid_dir(id);
+	struct slice reason = slice_of(why);
+	char name[STORE_NAME], kept[64], path[4][128];
+	unsigned long long now = clock_wall_us();
+	int fd, r;
+
+	store_name(id, name);
+	snprintf(kept, sizeof kept, "quarantine/%c%c-%s", hex[dir >> 4],
+	    hex[dir & 15], name);
+	snprintf(path[0], sizeof path[0], "%s.%llu", kept, now);
+	snprintf(path[1], sizeof path[1], "%s.meta.%llu", kept, now);
+	snprintf(path[2], sizeof path[2], "%s.%llu.why", kept, now);
+	snprintf(path[3], sizeof path[3], "%s.meta.%llu.why", kept, now);
+	if (file != NULL) {
+		r = s->fs->link_at(s->base, file, s->base, path[0]) == 0 ? 0 :
+		    error_sys(err_out, "cannot link %s to quarantine", file);
+	} else {
+		r = write_beside(s, path[0], body, n, err_out);
+	}
+	if (r < 0 || write_beside(s, path[1], &meta, 1, err_out) < 0 ||
+	    write_beside(s, path[2], &reason, 1, err_out) < 0 ||
+	    write_beside(s, path[3], &reason, 1, err_out) < 0) {
+		for (unsigned i = 0; i < ARRAY_LEN(path); i++) {
+			s->fs->unlink_at(s->base, path[i]);
+		}
+		return -1;
+	}
+	fd = s->fs->open_at(s->base, "quarantine", O_RDONLY | O_DIRECTORY, 0);
+	r = fd < 0 ? -1 : s->fs->sync_dir(fd);
+	if (r < 0) {
+		error_sys(err_out, "cannot sync quarantine");
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return r;
+}

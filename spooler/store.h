@@ -86,5 +86,10 @@ int store_quarantine(struct store *s, unsigned dir, const char *name,
 	const char *why);
 /* The same of a body in large/. */
 int store_quarantine_large(struct store *s, msgid batch, const char *why);
+/* A whole message: body (its bytes, or a file below SpoolBase that has them),
+ * .meta and the reason, durable. */
+int store_quarantine_copy(struct store *s, msgid id, const struct slice *body,
+	unsigned n, const char *file, struct slice meta, const char *why,
+	struct error *err_out);
 
 #endif

@@ -41,7 +41,8 @@ X(SUP_DRAIN, ROLE_BIT(ROLE_SUPERVISOR), ROLE_WORKERS, \
 X(SUP_REOPEN, ROLE_BIT(ROLE_SUPERVISOR), ROLE_WORKERS, \
   "nothing: reopen log files") \
 X(SUP_PEER_DEAD, ROLE_BIT(ROLE_SUPERVISOR), ROLE_WORKERS, \
-  "u8 role, u8 index, u32 incarnation: reaped, it does nothing any more") \
+  "u8 role, u8 index, u32 incarnation, u8 crashed: reaped, it does nothing " \
+  "any more; crashed: it had not been asked to leave") \
 X(SUP_ANSWER, ROLE_BIT(ROLE_SUPERVISOR), ROLE_BIT(ROLE_CONSOLE), \
   "u32 request, u8 ok, bytes text") \
 X(SUP_READY, ROLE_WORKERS, ROLE_BIT(ROLE_SUPERVISOR), "nothing") \

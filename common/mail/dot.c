@@ -527,10 +527,8 @@ dot_encode_window(struct dot_encoder *e, struct slice window, bool last,
 void
 dot_window_next(struct dot_encoder *e, enum dot_lines lines)
 {
-	bool fix = lines == DOT_LINES_FIX;
-
-	ec_assert(e->fix == fix || e->state != ENC_CR);
-	e->fix = fix;
+	/* (A CR held back has not gone out yet.) */
+	e->fix = lines == DOT_LINES_FIX || (e->fix && e->state == ENC_CR);
 	e->extent = 0;
 	e->offset = 0;
 }

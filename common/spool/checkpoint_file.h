@@ -78,6 +78,7 @@ struct checkpoint_item {
 	uint32_t received_s;
 	uint16_t attempts;
 	bool doubt;
+	uint8_t deaths;		/* of deliverers in a row, with it in flight */
 	uint64_t puts, gones;	/* END */
 };
 

@@ -29,7 +29,7 @@ enum journal_type {
 	JOURNAL_RETRY,		/* event (T): still ours, next attempt known */
 	JOURNAL_DONE,		/* event (D or P): ours no more */
 	JOURNAL_SETTLED,	/* checkpoint items: their files are synced */
-	JOURNAL_STATE,		/* u64 id, u16 attempts, u16 flags, u32 0,
+	JOURNAL_STATE,		/* u64 id, u16 attempts, u16 flags, u32 deaths,
 				 * u64 next_us: marks what is not logged */
 	JOURNAL_LARGE,		/* u64 size of the body, u32 envelope length,
 				 * envelope; the body is large/BATCH */

@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-# kill -9 of any process under load.  ROUNDS and SEED can be set.
+# kill -9 of any process under load.  ROUNDS, SEED and KILL_FLAGS can be set.
 ROUNDS = 200
-EXTRA_DIST += %D%/check-kill
+EXTRA_DIST += %D%/check-kill %D%/kill_judge.py
 
 .PHONY: check-kill
 check-kill: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-kill \
 		--build $(abs_builddir) --rounds $(ROUNDS) \
-		$${SEED:+--seed $$SEED}
+		$${SEED:+--seed $$SEED} $(KILL_FLAGS)
 
+# A message that kills its deliverer, among others.
+EXTRA_DIST += %D%/check-poison
+.PHONY: check-poison
+check-poison: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-poison \
+		--build $(abs_builddir) --deliverers 2
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-poison \
+		--build $(abs_builddir) --deliverers 1
 
 # Power loss at every point, failing calls, and the controls that prove it.
 # STATES, FAILS, SEED, CRASH_MUTANTS and CRASH_CONTROLS can be set.

@@ -8,15 +8,23 @@
     fuse-plain  fuse_disk under an ext4 without a journal; e2fsck mends it
 
 Everything happens in a mount and process namespace of its own: when the test
-ends in whatever way, its processes, mounts and loop devices end with it.
+ends in whatever way, its processes, mounts and loop devices end with it.  The
+process that stays outside then removes the folders.
+
+A loop device over FUSE goes before the program behind it does, or whoever looks
+at loop devices waits for an answer that nobody gives.
 """
+import atexit
 import contextlib
 import ctypes
+import glob
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 import lib
 from lib import Failed
@@ -29,6 +37,7 @@ FLUSH_US = 2000         # of fuse_disk: as long as a fair SSD takes
 MKFS = ("mkfs.ext4", "-q", "-F", "-E",
         "nodiscard,lazy_itable_init=0,lazy_journal_init=0")
 MOST_WRITES = 24        # from the command to the cut
+BUSY_SECS = 60          # what takes no time, on a machine with other work
 MODES = ("none", "all", "prefix", "torn", "subset", "blocks")
 NAMES = ("ext4", "fuse", "fuse-plain")
 
@@ -55,10 +64,29 @@ def check_call(result, what):
         raise Failed(f"cannot {what}: {why}")
 
 
+def backing_of(device):
+    """The file a loop device stands on, asked without touching that file."""
+    name = os.path.basename(device)
+    return lib.read_file(f"/sys/block/{name}/loop/backing_file").strip()
+
+
+def sweep(folder):
+    """What a killed test may have left."""
+    for path in glob.glob("/sys/block/loop*"):
+        device = "/dev/" + os.path.basename(path)
+        if os.path.basename(folder) in backing_of(device):
+            subprocess.run(["losetup", "-d", device], capture_output=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def contain():
     """Goes on in a child that is process 1 of its own namespace; the parent
-    passes signals on, waits, and exits as the child does."""
+    passes signals on, waits, cleans up, and exits as the child does.  Returns
+    the folder for what shall be kept."""
     libc = ctypes.CDLL(None, use_errno=True)
+    lasting = tempfile.gettempdir()
+    folder = tempfile.mkdtemp(prefix="ec-power-run.")
+    os.chmod(folder, 0o755)
     check_call(libc.unshare(CLONE_NEWNS | CLONE_NEWPID),
                "make namespaces")
     sys.stdout.flush()
@@ -67,13 +95,16 @@ def contain():
         for signo in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signo, lambda s, _: os.kill(child, s))
         status = os.waitpid(child, 0)[1]
+        sweep(folder)
         os._exit(os.waitstatus_to_exitcode(status) & 0xff)
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.setsid()         # a terminal's ^C reaches the parent alone
     check_call(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None),
                "make mounts private")
     check_call(libc.mount(b"proc", b"/proc", b"proc", 0, None),
                "mount /proc")
+    return lasting
 
 
 def run(*argv, good=(0,)):
@@ -94,12 +125,14 @@ class Disk:
     def __init__(self, build, base):
         self.tools = os.path.join(build, "tests", "crash")
         self.mountpoint = os.path.join(base, "mnt")
-        self.loop = None
+        self.device = None      # until it stands on nothing any more
+        self.loop = None        # the same, until the mount has it
         self.mounted = False
         os.mkdir(self.mountpoint)
+        atexit.register(self.close)
 
     def attach(self):
-        self.loop = run("losetup", "--show", "-f", self.backing)
+        self.loop = self.device = run("losetup", "--show", "-f", self.backing)
 
     def make(self):
         self.attach()
@@ -118,8 +151,16 @@ class Disk:
         def gone():
             return subprocess.run(["umount", self.mountpoint],
                                   capture_output=True).returncode == 0
-        lib.wait_for(f"unmounting {self.mountpoint}", gone, 10)
+        lib.wait_for(f"unmounting {self.mountpoint}", gone, BUSY_SECS)
         self.mounted = False
+        self.wait_detached()
+
+    def wait_detached(self):
+        """A device with nothing behind it, or that is another test's now."""
+        if self.device:
+            lib.wait_for(f"{self.device} being free", lambda: self.backing
+                         not in backing_of(self.device), BUSY_SECS)
+        self.device = None
 
     def power_back(self):
         self.unmount()
@@ -127,10 +168,17 @@ class Disk:
         self.mount()
 
     def close(self):
+        """Again and again if need be; what hangs is let go of lazily."""
         if self.mounted:
-            self.unmount()
+            try:
+                self.unmount()
+            except Failed:
+                run("umount", "-l", self.mountpoint)
+                self.mounted = False
         if self.loop:
             run("losetup", "-d", self.loop)
+            self.loop = None
+        self.wait_detached()
 
 
 class Ext4(Disk):
@@ -153,6 +201,7 @@ class Fuse(Disk):
     OPTIONS = "noatime,commit=60"
 
     def __init__(self, build, base, procs):
+        self.proc = None
         super().__init__(build, base)
         self.procs = procs
         front = os.path.join(base, "front")
@@ -208,11 +257,14 @@ class Fuse(Disk):
 
     def close(self):
         """Its stdin's end ends it; then its mount can go."""
+        if self.proc is None:
+            return
         super().close()
         self.proc.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.proc.wait(10)
+            self.proc.wait(BUSY_SECS)
         self.procs.end(self.proc)
+        self.proc = None
         run("umount", os.path.dirname(self.backing))
 
 

@@ -242,6 +242,7 @@ START_TEST(given_up)
 		wait_for(large_is_held, NULL, "data");
 		talker_reset(&client[0]);
 		/* It is not read; so it is seen when there is room again. */
+		sp.large_hold = false;
 		fake_spooler_taken(&sp, 0);
 	} else {
 		wait_codes(6);

@@ -247,7 +247,7 @@ class Install:
 
 def installed(build, tell=say):
     """Installs the build into a folder every service user may enter."""
-    root = os.path.join(os.path.abspath(build), "system-root")
+    root = os.path.join(os.path.abspath(build), f"system-root.{os.getpid()}")
     if os.geteuid() == 0 and not others_can_enter(os.path.abspath(build)):
         root = os.path.join(temp_dir("root"), "root")
     inst = Install(build, root)
@@ -501,6 +501,8 @@ def background(target, *args):
 def exit_on_signals():
     """TERM, INT and HUP end the test as sys.exit does, so cleaning runs."""
     def leave(signo, _frame):
+        for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(other, signal.SIG_IGN)    # cleaning is not cut short
         sys.exit(128 + signo)
     for signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signo, leave)

@@ -14,6 +14,11 @@ check-errors: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-errors \
 		--build $(abs_builddir)
 
+EXTRA_DIST += %D%/check-faults
+.PHONY: check-faults
+check-faults: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-faults \
+		--build $(abs_builddir)
 EXTRA_DIST += %D%/check-spool-tools
 .PHONY: check-spool-tools
 check-spool-tools: all

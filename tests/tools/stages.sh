@@ -13,7 +13,7 @@ table=
 CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-10}
 export CK_TIMEOUT_MULTIPLIER
 
-stages="tools gcc check sanitize fuzz format lint road errors preflight spooltools crash kill power distcheck demo"
+stages="tools gcc check sanitize fuzz format lint road errors preflight spooltools crash kill power large distcheck demo"
 
 skip() {
 	say "SKIP: $*"
@@ -142,6 +142,12 @@ stage_kill() {
 		"$logs/kill.log" make -C build check-kill "ROUNDS=${ROUNDS:-20}"
 	result=$?
 	tail -n 1 "$logs/kill.log"
+	[ "$result" = 0 ] || return "$result"
+	run_shown "check-kill, 8 rounds: the spooler alone, a calm sink" \
+		"$logs/kill-calm.log" make -C build check-kill ROUNDS=8 \
+		"KILL_FLAGS=--only spooler/0 --calm"
+	result=$?
+	tail -n 1 "$logs/kill-calm.log"
 	return "$result"
 }
 
@@ -154,6 +160,16 @@ stage_power() {
 	fi
 	[ "$result" = 0 ] || tail -n 40 "$logs/power.log"
 	tail -n 1 "$logs/power.log"
+	return "$result"
+}
+
+# The short form: 10 of 20 MiB; make check-large does 100 of 50.
+stage_large() {
+	run_shown "check-large, ${LARGE_COUNT:-10} messages of 20 MiB at once" \
+		"$logs/large.log" make -C build check-large \
+		"LARGE_COUNT=${LARGE_COUNT:-10}" LARGE_MIB=20
+	result=$?
+	tail -n 1 "$logs/large.log"
 	return "$result"
 }
 
