@@ -144,7 +144,8 @@ try_control(const char *program, const char *kind, unsigned mode,
 	bool caught = is_caught(program, kind, mode, o);
 
 	fprintf(stderr, "crash: control %s (store %s) is %s\n",
-	    kind != NULL ? kind : program, modes[mode], caught ? "caught" : "NOT CAUGHT");
+	    kind != NULL ? kind : program, modes[mode],
+	    caught ? "caught" : "NOT CAUGHT");
 	return caught;
 }
 
@@ -154,7 +155,8 @@ tell(const struct runs *r, unsigned controls, unsigned caught, uint64_t us)
 	struct tally *t = r->tally;
 
 	printf("{\"states\":%llu,\"recoveries\":%llu,\"second_level\":%llu,"
-	    "\"harmed_checkpoints\":%llu,\"points\":%llu,\"fail_runs\":%llu,\"refused_to_start\":%llu",
+	    "\"harmed_checkpoints\":%llu,\"points\":%llu,"
+	    "\"fail_runs\":%llu,\"refused_to_start\":%llu",
 	    (unsigned long long)atomic_load(&t->states),
 	    (unsigned long long)atomic_load(&t->checks),
 	    (unsigned long long)atomic_load(&t->second),
