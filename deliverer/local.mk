@@ -6,7 +6,7 @@ deliverer_libdeliverer_a_SOURCES = \
 	%D%/reply_class.c %D%/reply_class.h \
 	%D%/smtp_client.c %D%/smtp_client.h \
 	%D%/smtp_envelope.c %D%/smtp_envelope.h \
-	%D%/route.c %D%/route.h %D%/work.c %D%/work.h \
+	%D%/route.c %D%/route.h %D%/work.c %D%/work.h %D%/window.c %D%/window.h \
 	%D%/resolve_client.c %D%/resolve_client.h \
 	%D%/lane.c %D%/lane.h %D%/site.c %D%/site.h \
 	%D%/conn_pool.c %D%/conn_pool.h %D%/outbound.c %D%/outbound.h \

@@ -6,7 +6,8 @@
 
 static const int syscalls[] = {
 	SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind),
-	SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(shutdown), -1
+	SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(shutdown),
+	SCMP_SYS(pread64), -1
 };
 
 static const struct worker_spec spec = {

@@ -11,6 +11,7 @@
  */
 #include "deliverer/outbound_make.h"
 
+#include "common/base/log.h"
 #include "deliverer/conn_pool.h"
 #include "deliverer/deliverer.h"
 
@@ -123,6 +124,30 @@ start_body(struct conn *c)
 	c->iov_at = c->iov_n = 0;
 	dot_encoder_init(&c->dot, c->work->clean_lines ? DOT_LINES_AS_IS :
 	    DOT_LINES_FIX);
+	if (c->work->fd >= 0) {
+		window_open(&c->window, c->work->fd, c->work->mail.size,
+		    WINDOW_BYTES);
+	}
+}
+
+/* The next of the body that its socket can take. */
+static enum window_status
+encode(struct conn *c)
+{
+	static struct log_rate rate;
+	enum window_status st;
+
+	if (c->work->fd < 0) {
+		return dot_encode(&c->dot, c->work->body, c->work->n_extents,
+		    c->iov, CONN_IOV, &c->iov_n) == DOT_END ? WINDOW_END :
+		    WINDOW_MORE;
+	}
+	st = window_encode(&c->window, &c->dot, c->iov, CONN_IOV, &c->iov_n);
+	if (st == WINDOW_FAILED) {
+		log_limited(&rate, EC_ERROR, "a body cannot be read from its "
+		    "file: %s; its connection is cut", strerror(errno));
+	}
+	return st;
 }
 
 /* The next work goes out right behind the dot, if the server takes that. */
@@ -133,6 +158,7 @@ put_next(struct conn *c)
 
 	while (c->next == NULL && smtp_client_takes_next(&c->smtp) &&
 	    (w = pool_next_work(c->d, c)) != NULL) {
+		spool_stage(c->d, w, STAGE_BEGUN, NULL);
 		if (smtp_client_mail(&c->smtp, &w->mail) == SMTP_DONE) {
 			say_outcome(c, w, false);
 			continue;
@@ -141,20 +167,22 @@ put_next(struct conn *c)
 	}
 }
 
-static void
+static bool
 fill(struct conn *c)
 {
 	struct work_remote r;
+	enum window_status st;
 
-	c->iov_at = 0;
-	if (dot_encode(&c->dot, c->work->body, c->work->n_extents, c->iov,
-	    CONN_IOV, &c->iov_n) == DOT_END) {
+	c->iov_at = c->iov_n = 0;
+	st = encode(c);
+	if (st == WINDOW_END) {
 		/* Before the bytes leave, or a crash here forgets a doubt. */
 		c->dot_made = true;
 		remote_of(c, &r);
 		spool_stage(c->d, c->work, STAGE_DOT, &r);
 		put_next(c);
 	}
+	return st != WINDOW_FAILED;
 }
 
 static void
@@ -173,6 +201,7 @@ written(struct conn *c, size_t n)
 	}
 	if (c->body && c->dot_made) {
 		c->body = false;
+		window_close(&c->window);
 		smtp_client_dot_sent(&c->smtp);
 	}
 	c->out_at += n;
@@ -191,8 +220,9 @@ flush(struct conn *c)
 		size_t n;
 		ssize_t w;
 
-		if (c->body && !c->dot_made && c->iov_at == c->iov_n) {
-			fill(c);
+		if (c->body && !c->dot_made && c->iov_at == c->iov_n &&
+		    !fill(c)) {
+			return -1;
 		}
 		n = c->iov_n - c->iov_at;
 		memcpy(v, c->iov + c->iov_at, n * sizeof *v);
@@ -236,6 +266,7 @@ conn_free(struct conn *c)
 	struct deliverer *d = c->d;
 
 	ec_assert(c->work == NULL && c->next == NULL);
+	window_close(&c->window);
 	conn_close_socket(c);
 	pool_conn_gone(d, c);
 	d->n_conns--;
@@ -256,6 +287,7 @@ settle_work(struct conn *c)
 
 	c->work = c->next = NULL;
 	if (w != NULL && w->mail.retry) {
+		spool_waits(c->d, w);
 		pool_retry(c->d, w);
 	} else if (w != NULL) {
 		if (c->body && c->dot_made) {
@@ -266,7 +298,9 @@ settle_work(struct conn *c)
 		}
 		say_outcome(c, w, had_body);
 	}
+	window_close(&c->window);
 	if (next != NULL) {
+		spool_waits(c->d, next);
 		pool_retry(c->d, next);
 	}
 	c->body = c->dot_made = false;
@@ -314,6 +348,7 @@ take_work(struct conn *c)
 	while (c->smtp.state == SMTP_STATE_IDLE && c->work == NULL &&
 	    (w = pool_next_work(c->d, c)) != NULL) {
 		c->work = w;
+		spool_stage(c->d, w, STAGE_BEGUN, NULL);
 		if (smtp_client_mail(&c->smtp, &w->mail) == SMTP_DONE) {
 			mail_done(c);
 		}
@@ -428,9 +463,9 @@ conn_on_socket(void *arg, unsigned ready)
 void
 outbound_send(struct deliverer *d, struct conn *c, struct work *w)
 {
-	(void)d;
 	ec_assert(c->work == NULL && c->smtp.state == SMTP_STATE_IDLE);
 	c->work = w;
+	spool_stage(d, w, STAGE_BEGUN, NULL);
 	if (smtp_client_mail(&c->smtp, &w->mail) == SMTP_DONE) {
 		mail_done(c);
 	}

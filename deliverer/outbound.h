@@ -16,6 +16,7 @@
 #include "deliverer/lane.h"
 #include "deliverer/site.h"
 #include "deliverer/smtp_client.h"
+#include "deliverer/window.h"
 
 #define CONN_IOV 32u
 
@@ -51,6 +52,7 @@ struct conn {
 	/* Output: what is left of a body, then commands. */
 	bool body, dot_made;
 	struct dot_encoder dot;
+	struct window window;		/* of a body in a file */
 	struct iovec iov[CONN_IOV];
 	size_t iov_at, iov_n;
 	struct buf out;

@@ -152,6 +152,19 @@ on_queue_gone(struct deliverer *d, struct ipc_link *k, struct wire_r r)
 	lane_unnamed(d, q, true);
 }
 
+/* If reading it ends us, that is known. */
+static void
+about_to_read(struct deliverer *d, struct slice body)
+{
+	struct wire_r r = wire_reader(body);
+	uint64_t number = wire_u64(&r);
+
+	if (!r.bad) {
+		stage_set(&d->stages[number & (STAGE_SLOTS - 1)], number,
+		    STAGE_BEGUN);
+	}
+}
+
 static void
 on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 {
@@ -160,10 +173,15 @@ on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 	struct work *w = n != NULL ? list_entry(n, struct work, link) :
 	    work_create();
 	struct work_head head;
-	enum work_status st = work_decode(w, m->body, &s->slabs, &head);
+	int fd = m->type == IPC_WORK_FILE ? ipc_take_fd(m) : -1;
+	enum work_status st;
 	struct lane *q;
 
+	about_to_read(d, m->body);
+	st = m->type == IPC_WORK_FILE && fd < 0 ? WORK_NO_FILE :
+	    work_decode(w, m->body, fd, &s->slabs, &head);
 	if (st != WORK_OK) {
+		fdio_close(&fd);
 		list_push_front(&s->free_works, &w->link);
 		worker_bad_peer(d->worker, k, work_status_text(st));
 		return;
@@ -174,6 +192,7 @@ on_work(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 		for (size_t i = 0; i < w->n_extents; i++) {
 			w->extent[i].slab->refs--;
 		}
+		work_close_file(w);
 		list_push_front(&s->free_works, &w->link);
 		worker_bad_peer(d->worker, k, q == NULL ?
 		    "WORK of an unknown queue" : "the same WORK twice");
@@ -224,7 +243,7 @@ spool_message(struct deliverer *d, struct ipc_link *k, struct ipc_msg *m)
 {
 	struct wire_r r = wire_reader(m->body);
 
-	if (m->type == IPC_WORK) {
+	if (m->type == IPC_WORK || m->type == IPC_WORK_FILE) {
 		on_work(d, k, m);
 	} else if (m->type == IPC_OUTCOME_ACK) {
 		on_ack(d, k, r);
@@ -292,6 +311,7 @@ spool_outcome(struct deliverer *d, struct work *w,
 		slab_drop(w->extent[i].slab);
 	}
 	w->n_extents = 0;
+	work_close_file(w);
 	w->state = WORK_TOLD;
 	d->spool.n_held--;
 	d->spool.n_told++;
@@ -319,6 +339,14 @@ spool_stage(struct deliverer *d, const struct work *w, enum stage_point point,
 		s->sent = remote->sent;
 	}
 	stage_set(s, w->number, point);
+}
+
+void
+spool_waits(struct deliverer *d, const struct work *w)
+{
+	if (stage_get(&d->stages[w->slot], w->number) == STAGE_BEGUN) {
+		spool_stage(d, w, STAGE_NOTHING, NULL);
+	}
 }
 
 void

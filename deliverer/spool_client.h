@@ -42,5 +42,7 @@ void spool_outcome(struct deliverer *d, struct work *w,
 /* How far it has come, for the spooler if we die. */
 void spool_stage(struct deliverer *d, const struct work *w,
 	enum stage_point point, const struct work_remote *remote);
+/* Its connection has given it back before a dot: nobody is at work on it. */
+void spool_waits(struct deliverer *d, const struct work *w);
 
 #endif

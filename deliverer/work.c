@@ -2,6 +2,7 @@
 /* WORK, OUTCOME and WORK_HELD as bytes. */
 #include "deliverer/work.h"
 
+#include "common/base/fdio.h"
 #include "common/ipc/ipc.h"
 
 #define OUTCOME_TEXT_BYTES 56000u	/* of all replies together */
@@ -12,6 +13,7 @@ work_create(void)
 	struct work *w = xcalloc(1, sizeof *w);
 
 	list_init(&w->link);
+	w->fd = -1;
 	buf_init(&w->bytes, IPC_BODY_MAX);
 	buf_init(&w->outcome, IPC_BODY_MAX);
 	buf_init(&w->mail.texts, SMTP_TEXTS_MAX);
@@ -27,6 +29,7 @@ work_destroy(struct work **wp)
 	if (w == NULL) {
 		return;
 	}
+	work_close_file(w);
 	buf_fini(&w->bytes);
 	buf_fini(&w->outcome);
 	buf_fini(&w->mail.texts);
@@ -34,6 +37,12 @@ work_destroy(struct work **wp)
 	free(w->extent);
 	free(w->body);
 	free(w);
+}
+
+void
+work_close_file(struct work *w)
+{
+	fdio_close(&w->fd);
 }
 
 const char *
@@ -47,6 +56,7 @@ work_status_text(enum work_status st)
 		[WORK_BAD_SLOT] = "WORK names a stage slot out of range",
 		[WORK_BAD_HANDLE] = "WORK names memory that was not lent",
 		[WORK_BAD_EXTENT] = "WORK names bytes outside of lent memory",
+		[WORK_NO_FILE] = "WORK_FILE with no file, or not with it alone",
 	};
 
 	return (unsigned)st < WORK_STATUSES ? texts[st] : "bad WORK";
@@ -168,8 +178,8 @@ read_recipients(struct work *w, struct wire_r *r)
 }
 
 enum work_status
-work_decode(struct work *w, struct slice body, const struct table *slabs,
-    struct work_head *head_out)
+work_decode(struct work *w, struct slice body, int fd,
+    const struct table *slabs, struct work_head *head_out)
 {
 	struct wire_r r;
 	enum work_status st;
@@ -195,6 +205,9 @@ work_decode(struct work *w, struct slice body, const struct table *slabs,
 	w->mail.sender = wire_slice(&r);
 	w->mail.envid = wire_slice(&r);
 	st = read_recipients(w, &r);
+	if (st == WORK_OK && fd >= 0 && w->n_extents > 0) {
+		st = WORK_NO_FILE;
+	}
 	if (st == WORK_OK && w->slot >= STAGE_SLOTS) {
 		st = WORK_BAD_SLOT;
 	}
@@ -204,7 +217,9 @@ work_decode(struct work *w, struct slice body, const struct table *slabs,
 	for (size_t i = 0; i < w->n_extents; i++) {
 		w->extent[i].slab->refs++;
 	}
-	w->clean_lines = work_lines_are_clean(w->body, w->n_extents);
+	w->clean_lines = fd < 0 && work_lines_are_clean(w->body,
+	    w->n_extents);
+	w->fd = fd;
 	return WORK_OK;
 }
 

@@ -51,6 +51,7 @@ struct work {
 	uint16_t slot;
 	uint8_t retries;
 	bool clean_lines;		/* every line of the body ends in CRLF */
+	int fd;				/* the body's file, -1: in extents */
 	size_t n_extents, cap_extents;
 	struct work_extent *extent;
 	struct slice *body;		/* the same as bytes */
@@ -72,14 +73,18 @@ enum work_status {
 	WORK_BAD_SLOT,
 	WORK_BAD_HANDLE,	/* an extent of memory never lent */
 	WORK_BAD_EXTENT,	/* outside of it */
+	WORK_NO_FILE,		/* WORK_FILE without one, or with extents */
 	WORK_STATUSES
 };
 
 struct work *work_create(void);
 void work_destroy(struct work **w);
-/* Reads WORK; slabs finds the extents' memory, whose refs rise. */
-enum work_status work_decode(struct work *w, struct slice body,
+/* Reads WORK; slabs finds the extents' memory, whose refs rise.  fd: the file of
+ * WORK_FILE, the work's from then on if that is well; -1 for a WORK. */
+enum work_status work_decode(struct work *w, struct slice body, int fd,
 	const struct table *slabs, struct work_head *head_out);
+/* Its body is not read any more. */
+void work_close_file(struct work *w);
 const char *work_status_text(enum work_status st);
 /* Every line ends in CRLF and no CR or LF stands alone. */
 bool work_lines_are_clean(const struct slice *body, size_t n);

@@ -185,7 +185,7 @@ static bool
 is_top_name(const char *n)
 {
 	static const char *const ours[] = { "journal", "quarantine",
-		"checkpoint", "pickup", "journal.imported" };
+		"checkpoint", "pickup", "large", "journal.imported" };
 
 	if (strlen(n) == 2 && is_hex(n[0]) && is_hex(n[1])) {
 		return true;
@@ -204,7 +204,8 @@ is_journal_name(const char *n)
 	size_t len = strlen(n);
 
 	return strcmp(n, "lock") == 0 || strcmp(n, "lease") == 0 ||
-	    strcmp(n, "lease.new") == 0 || (len > 4 && len < 24 &&
+	    strcmp(n, "lease.new") == 0 || strcmp(n, "replaying") == 0 ||
+	    strcmp(n, "skipped") == 0 || (len > 4 && len < 24 &&
 	    strcmp(n + len - 4, ".seg") == 0 &&
 	    strspn(n, "0123456789") == len - 4);
 }

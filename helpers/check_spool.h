@@ -30,7 +30,8 @@
 	X(SEGMENT_UNREADABLE, "segment-unreadable", JOURNAL, false) \
 	X(JOURNAL_DAMAGED, "journal-damaged", JOURNAL, false) \
 	X(RECORD, "record", JOURNAL, false) \
-	X(LEASE, "lease", JOURNAL, false)
+	X(LEASE, "lease", JOURNAL, false) \
+	X(CHECKPOINT, "checkpoint", JOURNAL, false)
 
 enum check_kind {
 #define X(id, name, group, moved) CHECK_##id,
@@ -78,6 +79,9 @@ void check_progress(struct check *c, unsigned done, unsigned of);
 
 /* The journal's files, batches and records; fills c->journal. */
 int check_journal(struct check *c, struct error *err_out);
+/* The checkpoint's files, and whether the journal can rely on them.  After
+ * check_journal(). */
+void check_checkpoint(struct check *c);
 /* The 256 directories, links, quarantine.  After check_journal(). */
 int check_store(struct check *c, struct error *err_out);
 /* Names that are none of ours at the top and in journal/. */

@@ -357,6 +357,99 @@ look_into_pickup(struct check *c)
 	closedir(d);
 }
 
+/* Bodies of large messages: their records are live, or a settle or removal of
+ * them was under way. */
+static void
+list_large(struct check *c, struct id_map *sizes)
+{
+	int fd = openat(c->dir.base, "large", O_RDONLY | O_DIRECTORY |
+	    O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	struct stat st;
+	char path[300];
+	msgid batch;
+
+	if (d == NULL) {
+		fdio_close(&fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.') {
+			continue;
+		}
+		if (!spool_large_parse(e->d_name, &batch)) {
+			snprintf(path, sizeof path, "large/%.255s", e->d_name);
+			check_found(c, CHECK_FOREIGN, path, NULL, "none of "
+			    "the spool's names");
+		} else if (fstatat(dirfd(d), e->d_name, &st,
+		    AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+			note_link(c, MSGID_NONE, &st);
+			*(uint64_t *)id_map_add(sizes, batch) =
+			    (uint64_t)st.st_size;
+			c->leftovers++;		/* unless a record has it */
+		}
+	}
+	closedir(d);
+}
+
+static bool
+has_mail(const struct check *c, size_t record, const struct envelope *env)
+{
+	for (uint32_t n = 0; n < env->n_rcpt; n++) {
+		const struct journal_entry *e = spool_journal_find(&c->journal,
+		    env->rcpt[n].id);
+
+		if (journal_entry_is_mail(e) && e->record == record) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+check_body(struct check *c, size_t record, const struct id_map *sizes)
+{
+	char path[SPOOL_NAME + 8];
+	uint64_t at, size;
+	const uint64_t *is;
+	struct envelope env;
+
+	scratch_reset(&c->mem);
+	if (!spool_journal_envelope(&c->journal, record, &c->mem, &env, &at,
+	    &size) || !has_mail(c, record, &env)) {
+		return;
+	}
+	spool_large_name(env.batch_id, path);
+	is = id_map_find(sizes, env.batch_id);
+	c->leftovers -= is != NULL;
+	if (c->live) {
+		return;		/* it may come and go meanwhile */
+	}
+	if (is == NULL) {
+		check_found(c, CHECK_LOST, path, NULL, "the journal has this "
+		    "message, and its body is not there");
+	} else if (*is != size) {
+		check_found(c, CHECK_BODY_UNREADABLE, path, NULL, "it has not "
+		    "the size that the journal states");
+	}
+}
+
+static void
+look_into_large(struct check *c)
+{
+	struct id_map sizes;
+
+	id_map_init(&sizes, sizeof(uint64_t));
+	list_large(c, &sizes);
+	for (size_t i = 0; i < c->journal.n_records; i++) {
+		if (c->journal.records[i].large) {
+			check_body(c, i, &sizes);
+		}
+	}
+	id_map_fini(&sizes);
+}
+
 int
 check_store(struct check *c, struct error *err_out)
 {
@@ -364,6 +457,7 @@ check_store(struct check *c, struct error *err_out)
 	id_map_init(&c->kept, sizeof(bool));
 	look_into_quarantine(c);
 	look_into_pickup(c);
+	look_into_large(c);
 	for (unsigned d = 0; d < SPOOL_DIRS; d++) {
 		check_dir(c, d);
 		check_progress(c, d + 1, SPOOL_DIRS);

@@ -91,6 +91,7 @@ check_all(struct check *c, struct error *err_out)
 	if (check_journal(c, err_out) < 0) {
 		return -1;
 	}
+	check_checkpoint(c);
 	check_names(c);
 	if (check_store(c, err_out) < 0) {
 		return -1;

@@ -167,7 +167,7 @@ import_record(struct importer *x, size_t record)
 {
 	uint64_t body_at, size;
 	struct envelope env;
-	int r = 0;
+	int r = 0, fd;
 
 	scratch_reset(&x->mem);
 	if (!spool_journal_envelope(&x->journal, record, &x->mem, &env,
@@ -189,8 +189,11 @@ import_record(struct importer *x, size_t record)
 			continue;
 		}
 		apply_entry(&m, e);
-		r = hand_over(x, &m, spool_journal_fd(&x->journal, record),
-		    body_at);
+		fd = spool_journal_body(&x->journal, record, env.batch_id,
+		    size);
+		r = fd < 0 ? error_sys(&x->err, "cannot open the body of a "
+		    "message in the journal") : hand_over(x, &m, fd, body_at);
+		fdio_close(&fd);
 	}
 	return r;
 }

@@ -21,6 +21,7 @@ helpers_ec_show_LDADD = helpers/libspooltools.a $(COMMON_LIBS)
 bin_PROGRAMS += helpers/ec_spool_check
 helpers_ec_spool_check_SOURCES = helpers/ec_spool_check.c \
 	helpers/check_spool.h helpers/check_report.c helpers/check_journal.c \
+	helpers/check_checkpoint.c \
 	helpers/check_store.c
 helpers_ec_spool_check_LDADD = helpers/libspooltools.a $(COMMON_LIBS)
 bin_PROGRAMS += helpers/ec_spool_import

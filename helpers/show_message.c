@@ -241,7 +241,8 @@ find_in_journal(struct show *s, const struct journal_entry *e, msgid id,
 		}
 	}
 	out->states = SHOW_JOURNAL;
-	out->body_fd = dup(spool_journal_fd(&s->journal, e->record));
+	out->body_fd = spool_journal_body(&s->journal, e->record,
+	    env.batch_id, out->body_size);
 	return out->body_fd >= 0;
 }
 

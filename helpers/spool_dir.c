@@ -294,3 +294,26 @@ spool_meta_load(const struct spool_dir *d, const char *path, msgid id,
 	return *why_out == NULL ? SPOOL_META_OK : got < 0 && st.st_size <=
 	    META_MAX_BYTES ? SPOOL_META_UNREADABLE : SPOOL_META_BAD;
 }
+
+void
+spool_large_name(msgid batch, char out[SPOOL_NAME + 8])
+{
+	char text[MSGID_TEXT_LEN + 1];
+
+	msgid_format(batch, text);
+	text[2] = '-';
+	snprintf(out, SPOOL_NAME + 8, "large/%s", text);
+}
+
+bool
+spool_large_parse(const char *name, msgid *batch_out)
+{
+	char text[MSGID_TEXT_LEN + 1];
+
+	if (strlen(name) != MSGID_TEXT_LEN || name[2] != '-') {
+		return false;
+	}
+	memcpy(text, name, sizeof text);
+	text[2] = '/';
+	return msgid_parse(slice_of(text), batch_out);
+}

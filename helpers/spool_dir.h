@@ -44,6 +44,11 @@ enum spool_name spool_name_kind(const char *name, unsigned dir, msgid *id_out);
 /* "F9/4B-02001-C6DD1CA4", or with ".meta". */
 void spool_name_of(msgid id, bool meta, char out[SPOOL_NAME]);
 
+/* "large/F9-4B-02001-C6DD1CA4": the body of a large message by its batch, and
+ * the batch of a name there. */
+void spool_large_name(msgid batch, char out[SPOOL_NAME + 8]);
+bool spool_large_parse(const char *name, msgid *batch_out);
+
 /* "F9-4B-02001-C6DD1CA4.meta.TIME" in quarantine/ to its id; MSGID_NONE when it
  * is none of a message. */
 msgid spool_quarantined_id(const char *name);

@@ -8,7 +8,10 @@
 #include "common/base/fdio.h"
 #include "common/base/num.h"
 #include "common/base/wire.h"
+#include "common/spool/checkpoint_file.h"
 
+/* In a record: the envelope's length, of a large one the body's size. */
+#define BEFORE_ENVELOPE (sizeof(uint32_t) + sizeof(uint64_t))
 #define STATE_DOUBT 8u		/* flag of a state record */
 
 static bool
@@ -102,7 +105,7 @@ spool_journal_open(struct spool_journal *j, const struct spool_dir *d,
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
-	*j = (struct spool_journal){ 0 };
+	*j = (struct spool_journal){ .dir = d };
 	if (dir == NULL) {
 		return error_sys(err_out, "cannot list %s/journal", d->path);
 	}
@@ -156,11 +159,16 @@ on_message(struct spool_journal *j, uint32_t segment,
     const struct journal_record *rec)
 {
 	struct wire_r r = wire_reader(rec->payload);
-	struct slice encoded = wire_bytes(&r, wire_u32(&r));
+	bool large = rec->type == JOURNAL_LARGE;
+	struct slice encoded;
 	struct scratch mem;
 	struct envelope env;
 	bool ok;
 
+	if (large) {
+		wire_u64(&r);
+	}
+	encoded = wire_bytes(&r, wire_u32(&r));
 	scratch_init(&mem, 1 << 20);
 	ok = !r.bad && envelope_decode(encoded, &mem, &env);
 	if (ok) {
@@ -170,7 +178,7 @@ on_message(struct spool_journal *j, uint32_t segment,
 			    j->cap_records * sizeof *j->records);
 		}
 		j->records[j->n_records] = (struct journal_place){ segment,
-			(uint32_t)rec->payload.len, rec->offset };
+			large, (uint32_t)rec->payload.len, rec->offset };
 		for (uint32_t i = 0; i < env.n_rcpt; i++) {
 			struct journal_entry *e = entry_of(j, env.rcpt[i].id);
 
@@ -202,6 +210,7 @@ on_event(struct spool_journal *j, const struct journal_record *rec)
 	}
 	if (rec->type == JOURNAL_DONE) {
 		e->flags |= ENTRY_DONE;
+		e->flags &= (uint16_t)~ENTRY_BEGUN;
 	} else if (ev.next_us != 0) {
 		e->flags = (uint16_t)((e->flags & ~ENTRY_DOUBT) | ENTRY_STATE);
 		e->attempts = (uint16_t)EC_MIN(ev.attempts + 1u, UINT16_MAX);
@@ -214,12 +223,39 @@ static bool
 on_settled(struct spool_journal *j, const struct journal_record *rec)
 {
 	struct wire_r r = wire_reader(rec->payload);
+	struct checkpoint_item i;
+
+	while (checkpoint_next(&r, &i)) {
+		struct journal_entry *e = i.op == CHECKPOINT_PUT ?
+		    entry_of(j, i.id) : NULL;
+
+		if (e == NULL) {
+			continue;
+		}
+		if ((e->flags & ENTRY_BEGUN) != 0) {
+			e->flags &= (uint16_t)~(ENTRY_BEGUN | ENTRY_DONE);
+		}
+		e->flags |= ENTRY_SETTLED;
+		if ((e->flags & ENTRY_STATE) == 0) {
+			/* Records that say more are newer. */
+			e->flags |= ENTRY_STATE | (i.doubt ? ENTRY_DOUBT : 0);
+			e->attempts = i.attempts;
+			e->next_us = i.next_us;
+		}
+	}
+	return !r.bad;
+}
+
+static bool
+on_begun(struct spool_journal *j, const struct journal_record *rec)
+{
+	struct wire_r r = wire_reader(rec->payload);
 
 	while (wire_left(&r) >= sizeof(uint64_t)) {
 		struct journal_entry *e = entry_of(j, wire_u64(&r));
 
-		if (e != NULL) {
-			e->flags |= ENTRY_SETTLED;
+		if (e != NULL && e->flags == 0) {
+			e->flags = ENTRY_BEGUN | ENTRY_DONE;
 		}
 	}
 	return wire_left(&r) == 0;
@@ -252,12 +288,14 @@ apply(struct spool_journal *j, uint32_t segment,
 	bool ok = true;
 
 	j->total_records++;
-	if (rec->type == JOURNAL_MESSAGE) {
+	if (rec->type == JOURNAL_MESSAGE || rec->type == JOURNAL_LARGE) {
 		ok = on_message(j, segment, rec);
 	} else if (rec->type == JOURNAL_RETRY || rec->type == JOURNAL_DONE) {
 		ok = on_event(j, rec);
 	} else if (rec->type == JOURNAL_SETTLED) {
 		ok = on_settled(j, rec);
+	} else if (rec->type == JOURNAL_BEGUN) {
+		ok = on_begun(j, rec);
 	} else if (rec->type == JOURNAL_STATE) {
 		ok = on_state(j, rec);
 	}
@@ -322,9 +360,24 @@ spool_journal_read(struct spool_journal *j, const struct journal_ears *ears)
 }
 
 int
-spool_journal_fd(const struct spool_journal *j, size_t record)
+spool_journal_body(const struct spool_journal *j, size_t record, msgid batch,
+    uint64_t size)
 {
-	return j->segments[j->records[record].segment].fd;
+	const struct journal_place *p = &j->records[record];
+	char path[SPOOL_NAME + 8];
+	struct stat st;
+	int fd;
+
+	if (!p->large) {
+		return dup(j->segments[p->segment].fd);
+	}
+	spool_large_name(batch, path);
+	fd = spool_file_open(j->dir, path, &st);
+	if (fd >= 0 && (uint64_t)st.st_size != size) {
+		fdio_close(&fd);
+		errno = ENODATA;
+	}
+	return fd;
 }
 
 bool
@@ -335,13 +388,14 @@ spool_journal_envelope(struct spool_journal *j, size_t record,
 	const struct journal_place *p = &j->records[record];
 	const struct spool_segment *s = &j->segments[p->segment];
 	size_t want = JOURNAL_RECORD_HEAD + EC_MIN((size_t)p->length,
-	    sizeof(uint32_t) + ENVELOPE_MAX_BYTES);
+	    (size_t)BEFORE_ENVELOPE + ENVELOPE_MAX_BYTES);
+	uint64_t large_size = 0;
 	struct record_head h;
 	struct slice encoded;
 	struct wire_r r;
 
 	if (j->block == NULL) {
-		j->block = xmalloc(JOURNAL_RECORD_HEAD + sizeof(uint32_t) +
+		j->block = xmalloc(JOURNAL_RECORD_HEAD + BEFORE_ENVELOPE +
 		    ENVELOPE_MAX_BYTES);
 	}
 	if (fdio_pread_full(s->fd, j->block, want, p->offset -
@@ -350,13 +404,21 @@ spool_journal_envelope(struct spool_journal *j, size_t record,
 	}
 	memcpy(&h, j->block, sizeof h);
 	if (h.epoch != s->head.epoch || h.length != p->length ||
-	    h.type != JOURNAL_MESSAGE) {
+	    h.type != (p->large ? JOURNAL_LARGE : JOURNAL_MESSAGE)) {
 		return false;	/* the segment was reused */
 	}
 	r = wire_reader(slice_make(j->block + sizeof h, want - sizeof h));
+	if (p->large) {
+		large_size = wire_u64(&r);
+	}
 	encoded = wire_bytes(&r, wire_u32(&r));
 	if (r.bad || !envelope_decode(encoded, mem, out)) {
 		return false;
+	}
+	if (p->large) {
+		*body_at_out = 0;
+		*body_size_out = large_size;
+		return true;
 	}
 	*body_at_out = p->offset + sizeof(uint32_t) + encoded.len;
 	*body_size_out = p->length - sizeof(uint32_t) - encoded.len;

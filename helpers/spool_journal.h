@@ -27,6 +27,8 @@ enum {	/* journal_entry.flags */
 	ENTRY_STATE = 1u << 3,	/* attempts, next_us, doubt are known */
 	ENTRY_DOUBT = 1u << 4,	/* may have been delivered once */
 	ENTRY_SEEN = 1u << 5,	/* the user's: it was met elsewhere */
+	ENTRY_BEGUN = 1u << 6,	/* DONE only as long as no record says that its
+				 * files are whole */
 };
 
 struct journal_entry {
@@ -39,6 +41,7 @@ struct journal_entry {
 /* Where a message record lies. */
 struct journal_place {
 	uint32_t segment;	/* index in segments */
+	bool large;		/* the body is in large/ */
 	uint32_t length;	/* of the payload */
 	uint64_t offset;	/* of the payload */
 };
@@ -80,6 +83,7 @@ struct spool_journal {
 	size_t n_records, cap_records;
 	uint64_t batches, total_records;
 	struct journal_ears ears;
+	const struct spool_dir *dir;
 	char *block;			/* for spool_journal_envelope() */
 };
 
@@ -104,11 +108,14 @@ journal_entry_is_mail(const struct journal_entry *e)
 }
 
 /* The envelope of a message record; false if it is there no more.  Strings
- * live until the next call, the recipients in mem. */
+ * live until the next call, the recipients in mem.  Where the body lies in what
+ * spool_journal_body() opens. */
 bool spool_journal_envelope(struct spool_journal *j, size_t record,
 	struct scratch *mem, struct envelope *out, uint64_t *body_at_out,
 	uint64_t *body_size_out);
-/* The descriptor of the segment a record is in. */
-int spool_journal_fd(const struct spool_journal *j, size_t record);
+/* Opens what the body of that record is in: its segment, or a file in large/ of
+ * that batch and size.  The caller's; -1 with errno. */
+int spool_journal_body(const struct spool_journal *j, size_t record,
+	msgid batch, uint64_t size);
 
 #endif

@@ -3,7 +3,8 @@
  * Content into the arena: un-stuffed by the decoder straight into extents.
  * The first extent fits what is known (SIZE= or what has arrived), the second
  * has 16 KiB, all others 64: so the reservation made before 354 always holds
- * (arena_blocks), and an ordinary message lies in one piece.
+ * (arena_blocks), and an ordinary message lies in one piece.  What outgrows
+ * Large_Message_Threshold goes on as large.c has it.
  */
 #include "listener/listener.h"
 
@@ -28,6 +29,9 @@ body_begin(struct session *s)
 	b->room = 0;
 	b->discard = false;
 	b->ended = false;
+	b->large = b->broken = b->full = b->waits = false;
+	b->lent = b->n_spare = 0;
+	b->sent = 0;
 	b->mending = s->set.lone_lf_header == CONFIG_LONE_LF_FIX ||
 	    s->set.lone_lf_body == CONFIG_LONE_LF_FIX;
 	if (b->mending) {
@@ -35,10 +39,7 @@ body_begin(struct session *s)
 		    CONFIG_LONE_LF_FIX, s->set.lone_lf_body ==
 		    CONFIG_LONE_LF_FIX);
 	}
-	b->max = s->l->max_body;
-	if (s->sm.limits.max_size > 0) {
-		b->max = EC_MIN(b->max, s->sm.limits.max_size);
-	}
+	b->max = s->sm.limits.max_size;
 	return true;
 }
 
@@ -50,6 +51,12 @@ grow(struct session *s, size_t arrived)
 	size_t want = ARENA_BLOCK_BYTES;
 	struct extent x;
 
+	if (!b->large && b->size > s->set.large_threshold) {
+		large_begin(s);
+	}
+	if (b->large) {
+		return large_grow(s);
+	}
 	if (b->n == BODY_EXTENTS) {
 		return false;
 	}
@@ -109,21 +116,43 @@ put_mended(struct session *s, struct slice in)
 	return true;
 }
 
+/* How much may be decoded apart and mended then, which makes at most two bytes
+ * of each and two more. */
+static size_t
+room_to_mend(struct session *s, size_t most)
+{
+	size_t room = s->body.large && !s->body.discard ?
+	    large_room(s, 2 * most + 2) : SIZE_MAX;
+
+	room = (room - EC_MIN(room, (size_t)2)) / 2;
+	if (room == 0) {
+		large_send(s);	/* that it comes back */
+	}
+	return EC_MIN(room, most);
+}
+
 /* Decodes some of in, at least a byte, straight into the arena if it can. */
 static bool
 take_some(struct session *s, struct slice in, size_t *used_out)
 {
 	struct body *b = &s->body;
 	char apart[8192], *to = apart;
-	size_t room = sizeof apart, made;
+	size_t room = b->mending ? room_to_mend(s, sizeof apart) : sizeof apart;
+	size_t made;
 	bool straight = !b->discard && !b->mending;
 	struct extent *x = NULL;
 
 	*used_out = 0;
+	if (room == 0) {
+		return false;
+	}
 	if (straight) {
-		if (b->room == 0 && !grow(s, in.len)) {
+		if (b->room == 0 && !grow(s, in.len) && !b->broken) {
 			return false;
 		}
+		straight = !b->broken;	/* it may just have been */
+	}
+	if (straight) {
 		x = &b->ext[b->n - 1];
 		to = arena_at(s->l->arena, *x) + x->length;
 		room = b->room;
@@ -146,11 +175,22 @@ body_take(struct session *s, struct slice in, size_t *used_out)
 	size_t used;
 
 	*used_out = 0;
+	b->waits = false;
+	if (b->full && !b->discard) {
+		return BODY_FULL;
+	}
 	while (in.len > 0 && !b->ended) {
 		bool fits = take_some(s, in, &used);
 
 		in = slice_skip(in, used);
 		*used_out += used;
+		if (!fits && b->broken) {
+			continue;	/* the rest is thrown away */
+		}
+		if (!fits && b->large && b->lent > 0) {
+			b->waits = true;
+			return BODY_WAIT;
+		}
 		if (!fits) {
 			return BODY_FULL;
 		}
@@ -166,6 +206,9 @@ body_drop(struct session *s)
 {
 	struct body *b = &s->body;
 
+	if (b->large) {
+		large_drop(s);
+	}
 	for (unsigned i = 0; i < b->n; i++) {
 		ec_assert(arena_give(s->l->arena, b->ext[i]));
 	}
@@ -177,8 +220,34 @@ body_hand_over(struct session *s)
 {
 	struct body *b = &s->body;
 
+	if (b->large) {
+		large_hand_over(s);
+	}
 	arena_unreserve(s->l->arena, b->reserved);
 	b->reserved = 0;
 	b->n = 0;
 	b->room = 0;
+}
+
+uint64_t
+body_end(struct session *s)
+{
+	struct body *b = &s->body;
+	uint64_t size = b->sent;
+
+	/* An extent taken and not used (the message ended just there). */
+	if (b->n > b->lent && b->ext[b->n - 1].length == 0) {
+		ec_assert(arena_give(s->l->arena, b->ext[--b->n]));
+	}
+	if (!b->large && b->size > s->set.large_threshold) {
+		large_begin(s);
+	}
+	if (b->large) {
+		large_send(s);
+		return b->sent;
+	}
+	for (unsigned i = 0; i < b->n; i++) {
+		size += b->ext[i].length;
+	}
+	return size;
 }

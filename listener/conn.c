@@ -21,6 +21,7 @@
 #include "common/base/log.h"
 
 #define LINE_MAX_BYTES SMTP_LINE_DEFAULT_MAX
+#define REMOTE_TEXT_MAX 480u	/* with the code within 512 bytes */
 #define LAST_WORDS_US 30000000u	/* for a client to read why we close */
 #define LOOK_MIN_US 10000u	/* between two looks at the deadlines */
 #define LOOK_MAX_US 5000000u
@@ -131,6 +132,9 @@ say(struct session *s, struct smtp_out out, enum smtp_state was)
 	}
 	if ((out.effects & SMTP_DO_SEND_GIVEN) != 0 && out.reply == NULL) {
 		out.reply = &s->given;
+	} else if (stored && s->given_stored) {
+		out.reply = &s->given;
+		stored = false;
 	}
 	if (out.reply != NULL) {
 		if (out.reply->code >= 400) {
@@ -194,6 +198,12 @@ serve_content(struct session *s, struct slice in, size_t *used)
 	case BODY_FULL:
 		step(s, SMTP_EV_NO_ROOM);
 		break;
+	case BODY_WAIT:
+		/* For the spooler: as long as for its answer. */
+		s->deaf = true;
+		s->store_deadline_us = loop_now_us(s->l->loop) +
+		    s->l->store_timeout_us;
+		return;
 	}
 	/* The dot may have come with what was too much. */
 	if (s->body.ended && in_content(s)) {
@@ -211,6 +221,9 @@ serve(struct session *s, struct slice in)
 	while (in.len > 0 && !s->closing) {
 		if (in_content(s)) {
 			serve_content(s, in, &used);
+			if (s->deaf) {
+				return total + used;
+			}
 		} else if (smtp_session_wants_line(&s->sm)) {
 			struct smtp_command cmd;
 			struct slice line;
@@ -299,7 +312,7 @@ set_timer(struct session *s)
 {
 	uint64_t now = loop_now_us(s->l->loop), at = s->deadline_us;
 
-	if (s->sm.state == SMTP_ST_STORING) {
+	if (s->sm.state == SMTP_ST_STORING || s->body.waits) {
 		at = s->store_deadline_us;
 	}
 	at = at > now ? at - now : 0;
@@ -395,18 +408,90 @@ on_ready(void *arg, unsigned ready)
 			return;
 		}
 	}
-	if ((ready & LOOP_READ) != 0) {
+	if ((ready & LOOP_READ) != 0 && !s->deaf) {
 		on_readable(s);
 		return;
 	}
 	want(s);
 }
 
+/* A stranger's words: the code is said apart, then one line of printable
+ * ASCII. */
+static void
+keep_remote(struct session *s, struct slice text)
+{
+	struct reply_enhanced e;
+	size_t used;
+
+	s->remote_enh[0] = '\0';
+	if (text.len > 4 && text.ptr[0] >= '2' && text.ptr[0] <= '5' &&
+	    text.ptr[3] == ' ') {
+		text = slice_skip(text, 4);
+	}
+	if (reply_parse_enhanced(text, &e, &used) &&
+	    used < sizeof s->remote_enh) {
+		slice_copy(s->remote_enh, sizeof s->remote_enh,
+		    slice_make(text.ptr, used));
+		text = slice_skip(text, EC_MIN(used + 1, text.len));
+	}
+	text.len = EC_MIN(text.len, (size_t)REMOTE_TEXT_MAX);
+	slice_copy(s->remote, sizeof s->remote, text);
+	for (char *p = s->remote; *p != '\0'; p++) {
+		if (*p < 0x20 || *p > 0x7e) {
+			*p = '?';
+		}
+	}
+}
+
+void
+session_answered(struct session *s, unsigned code, struct slice text)
+{
+	static const char internal[] = "[internal]";
+	bool ours = memmem(text.ptr, text.len, internal,
+	    sizeof internal - 1) != NULL;
+
+	keep_remote(s, text);
+	if (code / 100 == 4 && ours) {
+		/* No host said that: it could not be asked. */
+		code = 451;
+		slice_copy(s->remote_enh, sizeof s->remote_enh,
+		    SLICE("4.4.1"));
+	}
+	if (s->remote[0] == '\0') {
+		slice_copy(s->remote, sizeof s->remote, code / 100 == 2 ?
+		    SLICE("Ok") : SLICE("not taken by the next host"));
+	}
+	if (s->remote_enh[0] != '\0' && s->remote_enh[0] != (char)('0' +
+	    code / 100)) {
+		s->remote_enh[0] = '\0';	/* it contradicts the code */
+	}
+	s->given = (struct reply_text){ (uint16_t)code, s->remote_enh[0] !=
+		'\0' ? s->remote_enh : NULL, s->remote };
+	s->given_stored = code / 100 == 2;
+	session_stored(s, s->given_stored ? SMTP_EV_STORED : SMTP_EV_REFUSE);
+	s->given_stored = false;
+}
+
+void
+session_go_on(struct session *s)
+{
+	size_t used;
+
+	if (s->dead) {
+		return;
+	}
+	s->deaf = false;
+	touch(s);
+	/* The buffer must not move while it is served. */
+	used = serve(s, buf_slice(&s->left));
+	buf_consume(&s->left, used);
+	finish_turn(s);
+}
+
 void
 session_stored(struct session *s, enum smtp_event ev)
 {
 	struct score_slot *score = worker_score(s->l->w);
-	size_t used;
 
 	if (ev == SMTP_EV_STORED) {
 		score_add(score, SCORE_L_RECEIVED, 1);
@@ -418,11 +503,7 @@ session_stored(struct session *s, enum smtp_event ev)
 	}
 	s->deaf = false;
 	step(s, ev);
-	touch(s);
-	/* The buffer must not move while it is served. */
-	used = serve(s, buf_slice(&s->left));
-	buf_consume(&s->left, used);
-	finish_turn(s);
+	session_go_on(s);
 }
 
 static void
@@ -442,6 +523,10 @@ on_timer(void *arg)
 			if (s->dead) {
 				return;
 			}
+		}
+	} else if (s->body.waits) {
+		if (now >= s->store_deadline_us) {
+			large_give_up(s);
 		}
 	} else if (now >= s->deadline_us) {
 		if (s->closing) {

@@ -8,6 +8,7 @@ listener_liblistener_a_SOURCES += listener/listener.h
 listener_liblistener_a_SOURCES += listener/conn.c listener/endpoint.c
 listener_liblistener_a_SOURCES += listener/transaction.c listener/transaction.h
 listener_liblistener_a_SOURCES += listener/mend.c listener/mend.h
+listener_liblistener_a_SOURCES += listener/large.c
 listener_liblistener_a_SOURCES += listener/body.c listener/policy.c
 listener_liblistener_a_SOURCES += listener/store_client.c listener/refuse.c
 eclibexec_PROGRAMS += listener/listener

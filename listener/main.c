@@ -59,6 +59,7 @@ start(struct worker *w, int *exit_code_out, struct error *err_out)
 	list_init(&l->sessions);
 	list_init(&l->dead);
 	list_init(&l->stores);
+	list_init(&l->larges);
 	l->read = xmalloc(2 * READ_BYTES);
 	l->most_sessions = most_sessions();
 	policy_reconfigure(l);

@@ -68,11 +68,12 @@ policy_settings(struct session *s)
 
 	/* Announce what one message can be at most: SIZE then saves the
 	 * client the sending. */
-	if (limits.max_size == 0 || limits.max_size > s->l->max_body) {
-		limits.max_size = s->l->max_body;
+	if (limits.max_size == 0) {
+		limits.max_size = LARGE_MOST;
 	}
 	t->idle_us = config_us(c, &w, OPT_IDLE_TIME);
-	t->large_threshold = config_size(c, NULL, OPT_LARGE_MESSAGE_THRESHOLD);
+	t->large_threshold = EC_MIN(config_size(c, NULL,
+	    OPT_LARGE_MESSAGE_THRESHOLD), s->l->max_body);
 	t->trace_headers = config_bool(c, &w, OPT_RFC2822_TRACE_HEADERS);
 	t->null_sender = config_bool(c, &w, OPT_ALLOW_NULL_ENVELOPE_SENDER);
 	t->ip_literal = config_bool(c, &w, OPT_ALLOW_IP_LITERAL);
@@ -129,5 +130,11 @@ policy_reconfigure(struct listener *l)
 	    OPT_STORE_TIMEOUT);
 	if (l->store_timeout_us == 0) {
 		l->store_timeout_us = UINT64_MAX / 2;
+	}
+	l->passthrough = config_int(worker_config(l->w), NULL,
+	    OPT_SPOOL_ENGINE) == CONFIG_SPOOL_PASSTHROUGH;
+	if (l->passthrough) {
+		l->store_timeout_us += config_us(worker_config(l->w), NULL,
+		    OPT_PASSTHROUGH_TIMEOUT);
 	}
 }

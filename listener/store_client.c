@@ -42,11 +42,16 @@ store_slab(void *arg, uint32_t slab, int fd, size_t size)
 static void
 send_store(struct listener *l, struct pending_store *p)
 {
-	struct buf *b = ipc_begin(l->spooler, IPC_STORE);
+	struct buf *b = ipc_begin(l->spooler, p->large ? IPC_STORE_LARGE :
+	    IPC_STORE);
 
 	wire_put_u64(b, p->seq);
 	wire_put_u8(b, p->sent);
-	wire_put_u8(b, (uint8_t)p->n);
+	if (p->large) {
+		wire_put_u64(b, p->size);
+	} else {
+		wire_put_u8(b, (uint8_t)p->n);
+	}
 	for (unsigned i = 0; i < p->n; i++) {
 		wire_put_u32(b, p->ext[i].slab);
 		wire_put_u32(b, p->ext[i].offset);
@@ -150,7 +155,8 @@ make_pending(struct session *s)
 		.sender = s->sender, .envid = s->envid, .n_rcpt = s->n_rcpt,
 		.rcpt = s->rcpt };
 	struct pending_store *p;
-	size_t ext_bytes = s->body.n * sizeof(struct extent);
+	unsigned n_ext = s->body.large ? 0 : s->body.n;
+	size_t ext_bytes = n_ext * sizeof(struct extent);
 	struct buf b;
 
 	memcpy(e.peer_ip, s->peer_ip, sizeof e.peer_ip);
@@ -166,7 +172,9 @@ make_pending(struct session *s)
 	}
 	p = xcalloc(1, sizeof *p + ext_bytes + b.len);
 	p->ext = (struct extent *)(p + 1);
-	p->n = s->body.n;
+	p->n = n_ext;
+	p->large = s->body.large;
+	p->batch = s->batch_id;
 	memcpy(p->ext, s->body.ext, ext_bytes);
 	memcpy((char *)p->ext + ext_bytes, b.ptr, b.len);
 	p->envelope = slice_make((char *)p->ext + ext_bytes, b.len);
@@ -175,7 +183,7 @@ make_pending(struct session *s)
 }
 
 bool
-store_begin(struct session *s)
+store_begin(struct session *s, uint64_t size)
 {
 	struct listener *l = s->l;
 	struct pending_store *p = make_pending(s);
@@ -185,6 +193,7 @@ store_begin(struct session *s)
 	}
 	p->seq = ++l->next_seq;
 	p->session = s;
+	p->size = size;
 	s->store = p;
 	list_push_back(&l->stores, &p->link);
 	l->n_waiting++;
@@ -207,6 +216,19 @@ give_extents(struct listener *l, struct pending_store *p)
 	}
 }
 
+/* Its body waits at the spooler for a STORE_LARGE that does not come. */
+static void
+abort_large(struct listener *l, const struct pending_store *p)
+{
+	struct buf *b;
+
+	if (p->large && l->spooler != NULL) {
+		b = ipc_begin(l->spooler, IPC_LARGE_ABORT);
+		wire_put_u64(b, p->batch);
+		ipc_end(l->spooler);
+	}
+}
+
 void
 store_forget(struct session *s)
 {
@@ -223,6 +245,7 @@ store_forget(struct session *s)
 		 * swept by KEEP. */
 		if (!p->sent) {
 			give_extents(s->l, p);
+			abort_large(s->l, p);
 		}
 		list_remove(&p->link);
 		s->l->n_waiting--;
@@ -256,9 +279,13 @@ on_stored(struct listener *l, struct ipc_link *k, struct ipc_msg *m)
 	uint64_t seq = wire_u64(&r);
 	unsigned result = wire_u8(&r);
 	struct pending_store *p = find(l, seq);
+	unsigned code = result == STORED_REMOTE ? wire_u16(&r) : 0;
+	struct slice text = result == STORED_REMOTE ? wire_slice(&r) :
+	    SLICE("");
 	struct session *s;
 
-	if (r.bad || result >= STORE_RESULTS || p == NULL || !p->on_link) {
+	if (r.bad || result >= STORE_RESULTS || p == NULL || !p->on_link ||
+	    (result == STORED_REMOTE && (code < 200 || code > 599))) {
 		ipc_bad(k, "malformed STORED");
 		return;
 	}
@@ -268,7 +295,11 @@ on_stored(struct listener *l, struct ipc_link *k, struct ipc_msg *m)
 	free(p);
 	if (s != NULL) {
 		s->store = NULL;
-		session_stored(s, answers[result]);
+		if (result == STORED_REMOTE) {
+			session_answered(s, code, text);
+		} else {
+			session_stored(s, answers[result]);
+		}
 	}
 	send_waiting(l);
 }
@@ -381,6 +412,9 @@ sweep_begin(struct listener *l)
 		for (unsigned i = 0; i < s->body.n; i++) {
 			spare_extent(l, s->body.ext[i]);
 		}
+		for (unsigned i = 0; i < s->body.n_spare; i++) {
+			spare_extent(l, s->body.spare[i]);
+		}
 	}
 	list_each(n, tmp, &l->stores) {
 		struct pending_store *p = list_entry(n, struct pending_store,
@@ -419,6 +453,8 @@ store_message(struct listener *l, struct ipc_link *k, struct ipc_msg *m)
 
 	if (m->type == IPC_STORED) {
 		on_stored(l, k, m);
+	} else if (m->type == IPC_LARGE_TAKEN) {
+		large_taken(l, k, m);
 	} else if (m->type == IPC_RELEASE) {
 		on_release(l, k, m);
 	} else if (m->type == IPC_STORE_CREDIT) {
@@ -483,16 +519,25 @@ store_link_down(struct listener *l)
 {
 	l->spooler = NULL;
 	l->outstanding = 0;
+	large_link_down(l);	/* its sessions may go on to new STOREs */
 	l->n_waiting = 0;
 	list_each(n, tmp, &l->stores) {
 		struct pending_store *p = list_entry(n, struct pending_store,
 		    link);
+		struct session *s;
 
 		p->on_link = false;
 		if (p->session == NULL) {
 			/* Its client is gone: nobody waits for the answer. */
 			list_remove(n);
 			free(p);
+		} else if (l->passthrough && p->sent) {
+			/* How it went nobody can say any more. */
+			s = p->session;
+			list_remove(n);
+			free(p);
+			s->store = NULL;
+			session_stored(s, SMTP_EV_LOST);
 		} else {
 			l->n_waiting++;
 		}

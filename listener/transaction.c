@@ -110,6 +110,10 @@ check_rcpt(struct session *s, const struct smtp_command *cmd)
 	    cmd->address.domain : slice_of(s->l->host);
 	struct recipient *r = next_recipient(s);
 
+	if (s->l->passthrough && s->n_rcpt > 0) {
+		return given(s, SMTP_EV_REFUSE, 452, "4.5.3",
+		    "one recipient at a time here");
+	}
 	if (cmd->address.literal && !s->set.ip_literal) {
 		return given(s, SMTP_EV_REFUSE, 550, "5.1.2",
 		    "address literals not taken here");
@@ -223,19 +227,15 @@ transaction_dot(struct session *s)
 static struct smtp_out
 store(struct session *s)
 {
-	uint64_t size = 0;
+	uint64_t size = body_end(s);
 
-	for (unsigned i = 0; i < s->body.n; i++) {
-		size += s->body.ext[i].length;
-	}
-	/* An extent taken and not used (the message ended just there). */
-	if (s->body.n > 0 && s->body.ext[s->body.n - 1].length == 0) {
-		ec_assert(arena_give(s->l->arena, s->body.ext[--s->body.n]));
+	if (s->body.broken) {
+		return smtp_session_step(&s->sm, SMTP_EV_LOST);
 	}
 	score_add(worker_score(s->l->w), SCORE_L_BYTES, size);
 	s->store_deadline_us = loop_now_us(s->l->loop) +
 	    s->l->store_timeout_us;
-	if (!store_begin(s)) {
+	if (!store_begin(s, size)) {
 		return smtp_session_step(&s->sm, SMTP_EV_LOST);
 	}
 	return (struct smtp_out){ NULL, 0 };

@@ -101,7 +101,7 @@ checkpoint_item_of(const struct msg *m, struct checkpoint_item *out)
 	*out = (struct checkpoint_item){ .op = CHECKPOINT_PUT, .id = m->id,
 		.next_us = m->next_us, .received_s = m->received_s,
 		.queue = m->queue, .attempts = m->attempts,
-		.doubt = (m->flags & MSG_DOUBT) != 0 };
+		.doubt = (m->flags & MSG_DOUBT) != 0, .deaths = m->deaths };
 }
 
 void
@@ -228,7 +228,8 @@ tidy(struct writer *w)
 	const struct fs *fs = w->s->fs;
 	int dir = w->s->checkpoint->dir, fd = fs->open_at(dir, ".",
 	    O_RDONLY | O_DIRECTORY, 0);
-	uint64_t want = (w->at * 5 / 4 / RESERVE_STEP + 1) * RESERVE_STEP;
+	uint64_t step = w->s->checkpoint_limits.reserve_step;
+	uint64_t want = (w->at * 5 / 4 / step + 1) * step;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	enum checkpoint_kind kind;
 	uint32_t generation;
@@ -385,7 +386,7 @@ begin(struct spooler *s)
 {
 	struct checkpoint *c = s->checkpoint;
 	struct writer *w = xcalloc(1, sizeof *w);
-	bool base = c->base == 0 || c->deltas >= MAX_DELTAS ||
+	bool base = c->base == 0 || c->deltas >= s->checkpoint_limits.deltas ||
 	    c->delta_bytes + c->changed.n * 32 > c->base_bytes / 2 +
 	    SMALL_BASE;
 
@@ -444,7 +445,11 @@ struct checkpoint *
 checkpoint_create(struct spooler *s)
 {
 	struct checkpoint *c = xcalloc(1, sizeof *c);
+	struct checkpoint_limits *l = &s->checkpoint_limits;
 
+	l->deltas = l->deltas == 0 ? MAX_DELTAS : l->deltas;
+	l->reserve_step = l->reserve_step == 0 ? RESERVE_STEP :
+	    l->reserve_step;
 	c->dir = s->fs->open_at(s->store.base, "checkpoint",
 	    O_RDONLY | O_DIRECTORY, 0);
 	c->thread = workq_create(s->loop, "checkpoint", 1);

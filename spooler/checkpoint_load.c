@@ -17,7 +17,7 @@
 
 #define FILES_MAX 1024u
 
-enum got { GOT_BLOCK, GOT_OTHER, GOT_DAMAGE };
+enum got { GOT_BLOCK, GOT_OTHER, GOT_DAMAGE, GOT_ERROR };
 
 struct load_file {
 	uint32_t generation;
@@ -56,6 +56,16 @@ by_generation(const void *a, const void *b)
 	    x->generation > y->generation;
 }
 
+/* A file that was not seen may be a base newer than the next one would be, and
+ * be taken for the newest one day: then none is written. */
+static void
+list_failed(struct checkpoint_load *l)
+{
+	log_critical("cannot list the checkpoints: %s; none is written until "
+	    "this is mended and ecelerity restarted", strerror(errno));
+	l->s->incomplete = true;
+}
+
 static void
 list_files(struct checkpoint_load *l)
 {
@@ -63,17 +73,24 @@ list_files(struct checkpoint_load *l)
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
-	while (d != NULL && (e = readdir(d)) != NULL) {
+	if (d == NULL) {
+		list_failed(l);
+		return;
+	}
+	errno = 0;
+	while ((e = readdir(d)) != NULL) {
 		struct load_file *f = &l->files[l->n_files];
 
 		if (l->n_files < FILES_MAX && checkpoint_name_parse(e->d_name,
 		    &f->generation, &f->kind)) {
 			l->n_files++;
 		}
+		errno = 0;
 	}
-	if (d != NULL) {
-		closedir(d);
+	if (errno != 0) {
+		list_failed(l);
 	}
+	closedir(d);
 	if (l->n_files > 1) {
 		qsort(l->files, l->n_files, sizeof l->files[0], by_generation);
 	}
@@ -86,6 +103,15 @@ damaged(struct checkpoint_load *l, const char *what)
 	return GOT_DAMAGE;
 }
 
+/* That is no damage: another start may be able to. */
+static enum got
+unread(struct checkpoint_load *l)
+{
+	error_set(&l->err, ERROR_SYSTEM, "it cannot be read (%s)",
+	    strerror(errno));
+	return GOT_ERROR;
+}
+
 static enum got
 open_file(struct checkpoint_load *l)
 {
@@ -96,7 +122,7 @@ open_file(struct checkpoint_load *l)
 	l->fd = l->s->fs->open_at(l->dir, name, O_RDONLY, 0);
 	if (l->fd < 0 || fs_read_full(l->s->fs, l->fd, &l->head,
 	    sizeof l->head, 0) < 0) {
-		return damaged(l, "it cannot be read");
+		return unread(l);
 	}
 	if (!checkpoint_head_valid(&l->head) ||
 	    l->head.generation != f->generation || l->head.kind != f->kind) {
@@ -115,7 +141,7 @@ read_block(struct checkpoint_load *l)
 
 	n = fs_read_full(l->s->fs, l->fd, l->bytes, CHECKPOINT_BLOCK, l->at);
 	if (n < 0) {
-		return damaged(l, "it cannot be read");
+		return unread(l);
 	}
 	memcpy(&h, l->bytes, EC_MIN((size_t)n, sizeof h));
 	length = checkpoint_block_length(&h, l->head.generation);
@@ -157,7 +183,10 @@ put(struct checkpoint_load *l, const struct checkpoint_item *i)
 	m->next_us = i->next_us;
 	m->received_s = i->received_s;
 	m->queue = l->queues[i->queue];
-	m->flags = (uint8_t)(MSG_SETTLED | (i->doubt ? MSG_DOUBT : 0));
+	m->flags = (uint8_t)((m->flags & MSG_SETTLED) |
+	    (i->doubt ? MSG_DOUBT : 0));
+	m->deaths = i->deaths & MSG_DEATHS_MAX;
+	index_set_settled(&s->index, m);
 }
 
 /* False when it makes no sense: a checksum was right all the same. */
@@ -266,21 +295,27 @@ close_file(struct checkpoint_load *l)
 	l->at_file++;
 }
 
+/* Damaged ones are kept for people.  One that cannot be read stays: all that
+ * came since is still in the journal at the next start. */
 static void
 give_up(struct checkpoint_load *l)
 {
 	const struct load_file *f = &l->files[l->at_file];
 	char name[CHECKPOINT_NAME], from[64], to[96];
 	struct spooler *s = l->s;
+	bool moved = false;
 
 	checkpoint_name(f->generation, f->kind, name);
-	snprintf(from, sizeof from, "checkpoint/%s", name);
-	snprintf(to, sizeof to, "quarantine/checkpoint-%s.%llu", name,
-	    (unsigned long long)clock_wall_us());
-	log_critical("checkpoint %s: %s: moved to %s; the .meta files serve "
+	if (l->got == GOT_DAMAGE) {
+		snprintf(from, sizeof from, "checkpoint/%s", name);
+		snprintf(to, sizeof to, "quarantine/checkpoint-%s.%llu", name,
+		    (unsigned long long)clock_wall_us());
+		moved = s->fs->rename_at(s->store.base, from, to) == 0;
+	}
+	log_critical("checkpoint %s: %s: %s%s; the .meta files serve "
 	    "instead: attempts are those at settling where the journal says "
-	    "nothing newer", name, l->err.text, to);
-	s->fs->rename_at(s->store.base, from, to);
+	    "nothing newer", name, l->err.text, moved ? "moved to " :
+	    "left where it is", moved ? to : "");
 	close_file(l);
 	purge(s);
 	finish(l, false);
@@ -305,10 +340,10 @@ load_done(struct workq_job *job)
 			index_reserve(&s->index, l->head.count);
 		}
 	}
-	if (l->got == GOT_DAMAGE || !apply_block(l)) {
-		if (l->got != GOT_DAMAGE) {
-			damaged(l, "an item makes no sense");
-		}
+	if (l->got == GOT_BLOCK && !apply_block(l)) {
+		l->got = damaged(l, "an item makes no sense");
+	}
+	if (l->got != GOT_BLOCK) {
 		give_up(l);
 	} else if (l->ended) {
 		l->last = l->head.generation;

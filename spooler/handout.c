@@ -11,6 +11,7 @@
 #include "spooler/spooler.h"
 
 #include "common/base/wire.h"
+#include "spooler/suspects.h"
 
 #define WORKS_PER_QUEUE 16u	/* then the next queue's turn */
 #define WORKS_PER_TURN 512u
@@ -20,9 +21,12 @@
 #define SHARE_ABOVE 1000u	/* active: offered to every deliverer */
 
 static bool
-can_work(const struct deliverer_peer *d)
+can_work(const struct spooler *s, unsigned i)
 {
-	return d->link != NULL && d->spoken && !d->dying && d->n_free > 0;
+	const struct deliverer_peer *d = &s->deliverers[i];
+
+	return d->link != NULL && d->spoken && !d->dying && d->n_free > 0 &&
+	    !suspects_have(s, i);
 }
 
 /* The first of the queue's deliverers, from its home on, for which fn holds;
@@ -32,9 +36,8 @@ pick(struct spooler *s, struct queue *q, bool need_credit)
 {
 	for (unsigned i = 0; i < SPOOLER_DELIVERERS; i++) {
 		unsigned d = (q->hh.hashv + i) % SPOOLER_DELIVERERS;
-		struct deliverer_peer *p = &s->deliverers[d];
 
-		if (can_work(p) && (!need_credit || q->credit[d] > q->out[d])) {
+		if (can_work(s, d) && (!need_credit || q->credit[d] > q->out[d])) {
 			return (int)d;
 		}
 	}
@@ -88,7 +91,7 @@ tell_all(struct spooler *s)
 		tell(s, q, (unsigned)home);
 		for (unsigned d = 0; q->n_active > SHARE_ABOVE &&
 		    d < SPOOLER_DELIVERERS; d++) {
-			if ((int)d != home && can_work(&s->deliverers[d])) {
+			if ((int)d != home && can_work(s, d)) {
 				tell(s, q, d);
 			}
 		}
@@ -154,17 +157,10 @@ work_new(struct spooler *s, unsigned d, struct queue *q, struct txn *x)
 	return w;
 }
 
-/* Says the WORK whose messages are chosen. */
 static void
-say_work(struct spooler *s, struct work *w, struct queue *q, struct txn *x)
+put_work(struct spooler *s, const struct work *w, const struct queue *q,
+    const struct txn *x, struct buf *b)
 {
-	struct ipc_link *k = s->deliverers[w->deliverer].link;
-	struct buf *b;
-
-	for (unsigned i = 0; i < x->n_pieces; i++) {
-		lend(s, w->deliverer, x->pieces[i].handle);
-	}
-	b = ipc_begin(k, IPC_WORK);
 	wire_put_u64(b, w->number);
 	wire_put_u32(b, q->number);
 	wire_put_u32(b, q->n_active);
@@ -190,8 +186,29 @@ say_work(struct spooler *s, struct work *w, struct queue *q, struct txn *x)
 		wire_put_slice(b, t.addr);
 		wire_put_slice(b, t.orcpt);
 	}
-	ipc_end(k);
+}
+
+/* Says the WORK whose messages are chosen. */
+static void
+say_work(struct spooler *s, struct work *w, struct queue *q, struct txn *x)
+{
+	struct ipc_link *k = s->deliverers[w->deliverer].link;
+	struct buf apart;
+
 	q->told_active = q->n_active;
+	if (x->n_pieces == 0 && x->fd >= 0) {
+		buf_init(&apart, IPC_BODY_MAX);
+		put_work(s, w, q, x, &apart);
+		ec_assert(!apart.full);
+		ipc_send_fd(k, IPC_WORK_FILE, buf_slice(&apart), &x->fd, 1);
+		buf_fini(&apart);
+		return;
+	}
+	for (unsigned i = 0; i < x->n_pieces; i++) {
+		lend(s, w->deliverer, x->pieces[i].handle);
+	}
+	put_work(s, w, q, x, ipc_begin(k, IPC_WORK));
+	ipc_end(k);
 }
 
 /* The head of the queue and those of the same body behind it. */
@@ -224,6 +241,60 @@ give_work(struct spooler *s, struct queue *q, unsigned d, struct txn *x)
 	say_work(s, w, q, x);
 }
 
+void
+handout_place(struct spooler *s, uint32_t slot, bool front)
+{
+	struct msg *m = index_at(&s->index, slot);
+
+	if (m->deaths >= MSG_SUSPECTED) {
+		suspects_add(s, slot, front);
+	} else {
+		queue_push(&s->queues, slot, front);
+		handout_wake(s, queue_at(&s->queues, m->queue));
+	}
+}
+
+/* Its body is not in memory: it waits until a reader brought it. */
+static bool
+load_apart(struct spooler *s, uint32_t slot, struct txn *x)
+{
+	if ((x == NULL || !x->loading) && !loader_start(s, x, slot)) {
+		return false;
+	}
+	queue_flight(&s->queues, slot, MSG_LOADING);
+	if (x != NULL) {
+		index_at(&s->index, slot)->next = x->wait_head;
+		x->wait_head = slot;
+	}
+	return true;
+}
+
+struct work *
+handout_alone(struct spooler *s, uint32_t slot, unsigned d)
+{
+	struct msg *m = index_at(&s->index, slot);
+	struct queue *q = queue_at(&s->queues, m->queue);
+	struct txn *x = handout_txn(s, m);
+	msgid id = m->id;
+	struct work *w;
+
+	if (x == NULL || !txn_is_resident(x)) {
+		if (!load_apart(s, slot, x)) {
+			suspects_add(s, slot, true);
+		}
+		return NULL;
+	}
+	if ((q->known >> d & 1) == 0) {
+		tell(s, q, d);
+	}
+	w = work_new(s, d, q, x);
+	queue_flight(&s->queues, slot, MSG_FLIGHT);
+	w->msgs[w->n++] = slot;
+	stage_work_set(worker_stages(s->w), d, w->slot, w->number, &id, 1);
+	say_work(s, w, q, x);
+	return w;
+}
+
 /* The head's body is not in memory: it waits apart while a reader works.
  * False when no reader is free. */
 static bool
@@ -231,21 +302,10 @@ load_head(struct spooler *s, struct queue *q, struct txn *x)
 {
 	uint32_t slot = q->head;
 
-	if (x != NULL && x->loading) {
-		queue_take(&s->queues, slot);
-		queue_flight(&s->queues, slot, MSG_LOADING);
-		index_at(&s->index, slot)->next = x->wait_head;
-		x->wait_head = slot;
-		return true;
-	}
-	if (!loader_start(s, x, slot)) {
-		return false;
-	}
 	queue_take(&s->queues, slot);
-	queue_flight(&s->queues, slot, MSG_LOADING);
-	if (x != NULL) {
-		index_at(&s->index, slot)->next = x->wait_head;
-		x->wait_head = slot;
+	if (!load_apart(s, slot, x)) {
+		queue_push(&s->queues, slot, true);
+		return false;
 	}
 	return true;
 }
@@ -318,6 +378,7 @@ handout_run(struct spooler *s)
 	if (!s->started_handout) {
 		return;
 	}
+	suspects_run(s);
 	list_init(&again);
 	while (budget > 0 && (n = list_pop_front(&s->runnable)) != NULL) {
 		struct queue *q = list_entry(n, struct queue, runnable);
@@ -460,6 +521,9 @@ handout_withdraw(struct spooler *s, uint32_t slot)
 	case MSG_DELAYED:
 		queue_undelay(&s->queues, slot);
 		break;
+	case MSG_SUSPECT:
+		suspects_take(s, slot);
+		break;
 	case MSG_FLIGHT:
 	case MSG_LOADING:
 	case MSG_ENDING:
@@ -493,7 +557,7 @@ handout_loaded(struct spooler *s, struct txn *x, bool ok)
 			/* Not an attempt: memory or disk was short. */
 			queue_delay(&s->queues, slot, spooler_now(s), 1000000u);
 		} else {
-			queue_push(&s->queues, slot, true);
+			handout_place(s, slot, true);
 		}
 		handout_wake(s, queue_at(&s->queues, queue));
 		slot = next;

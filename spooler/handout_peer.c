@@ -12,6 +12,7 @@
 #include "spooler/spooler.h"
 
 #include "common/base/wire.h"
+#include "spooler/suspects.h"
 
 static void
 on_pull(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
@@ -133,7 +134,7 @@ handout_link_up(struct spooler *s, struct ipc_link *k)
 	if (p->incarnation != 0 && p->incarnation != k->incarnation) {
 		/* A new one stands there: the old one is surely gone. */
 		p->link = NULL;
-		handout_dead(s, k->peer_index, p->incarnation);
+		handout_dead(s, k->peer_index, p->incarnation, DEATH_UNSEEN);
 	}
 	p->link = k;
 	p->incarnation = k->incarnation;
@@ -152,12 +153,13 @@ handout_link_down(struct spooler *s, struct ipc_link *k)
 	}
 	p->link = NULL;
 	if (p->dying) {
-		handout_dead(s, k->peer_index, p->incarnation);
+		handout_dead(s, k->peer_index, p->incarnation, p->death);
 	}
 }
 
 void
-handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
+handout_dead(struct spooler *s, unsigned d, uint32_t incarnation,
+    enum death death)
 {
 	struct deliverer_peer *p = &s->deliverers[d];
 	struct list_node *n;
@@ -170,6 +172,7 @@ handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
 		/* Outcomes may still stand in the socket: they count, and
 		 * spare the next host a copy.  Its end takes the link down. */
 		p->dying = true;
+		p->death = death;
 		return;
 	}
 	p->dying = false;
@@ -187,6 +190,7 @@ handout_dead(struct spooler *s, unsigned d, uint32_t incarnation)
 		q->announced &= (uint16_t)~(1u << d);
 		q->known &= (uint16_t)~(1u << d);
 	}
+	suspects_death(s, d, death);
 	while ((n = list_pop_front(&p->works)) != NULL) {
 		list_push_back(&s->orphans, n);
 	}

@@ -62,7 +62,8 @@ put_in_flight(struct spooler *s, msgid id)
 	if (m == NULL || m->queue == 0) {
 		return 0;	/* held_place() will do it, if it is ours */
 	}
-	if (m->state != MSG_ACTIVE && m->state != MSG_DELAYED) {
+	if (m->state != MSG_ACTIVE && m->state != MSG_DELAYED &&
+	    m->state != MSG_SUSPECT) {
 		return 0;
 	}
 	handout_withdraw(s, slot);
@@ -192,7 +193,8 @@ is_taken(struct spooler *s, msgid id)
 	struct msg *m = slot == 0 ? NULL : index_at(&s->index, slot);
 
 	return index_find(&s->held, id) != 0 || (m != NULL && m->queue != 0 &&
-	    m->state != MSG_ACTIVE && m->state != MSG_DELAYED);
+	    m->state != MSG_ACTIVE && m->state != MSG_DELAYED &&
+	    m->state != MSG_SUSPECT);
 }
 
 static void
@@ -209,6 +211,8 @@ take_leftover(struct spooler *s, const struct leftover *l)
 		return;
 	}
 	w = make_work(s, l->deliverer, l->number, (uint16_t)m->n);
+	w->blamed = stage_get(&t->slot[l->deliverer][l->slot], l->number) !=
+	    STAGE_NOTHING;
 	for (unsigned i = 0; i < w->n; i++) {
 		if (!is_taken(s, m->id[i])) {
 			add_id(s, w, i, m->id[i]);
@@ -385,7 +389,6 @@ held_place(struct spooler *s, uint32_t slot)
 		queue_delay(&s->queues, slot, spooler_now(s),
 		    EC_MIN(m->next_us - now, outcome_longest_wait(s, m)));
 	} else {
-		queue_push(&s->queues, slot, false);
-		handout_wake(s, queue_at(&s->queues, m->queue));
+		handout_place(s, slot, false);
 	}
 }

@@ -335,7 +335,8 @@ admit(struct spooler *s, const struct meta *f)
 	m = index_at(&s->index, slot);
 	m->attempts = f->attempts;
 	m->next_us = f->next_us;
-	m->flags = (uint8_t)((f->doubt ? MSG_DOUBT : 0) | MSG_SETTLED);
+	m->flags = (uint8_t)((f->doubt ? MSG_DOUBT : 0) | MSG_FILES);
+	index_set_settled(&s->index, m);
 	m->received_s = (uint32_t)(f->env.received_us / 1000000u);
 	q = spooler_queue(s, f->env.group, f->env.binding,
 	    spooler_domain(f->rcpt.addr));

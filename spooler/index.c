@@ -131,6 +131,7 @@ index_remove(struct index *x, uint32_t slot)
 
 	ec_assert(p->table[i] == slot);
 	index_at(x, slot)->state = MSG_FREE;
+	x->n_settled -= (index_at(x, slot)->flags & MSG_SETTLED) != 0;
 	p->table[i] = 0;
 	p->used--;
 	/* Close the gap: whoever probed past it moves up. */

@@ -23,6 +23,7 @@ enum msg_state {
 	MSG_FLIGHT,	/* at a deliverer */
 	MSG_LOADING,	/* its envelope or body is being read from disk */
 	MSG_ENDING,	/* its outcome is on the way to the disk */
+	MSG_SUSPECT,	/* in the suspects' list (suspects.c) */
 	MSG_FREE,	/* no message: its slot is free */
 	MSG_STATES
 };
@@ -34,8 +35,9 @@ enum {	/* msg.flags */
 	MSG_DOUBT = 1u << 3,	/* was between dot and reply when all broke */
 	MSG_FETCH = 1u << 5,	/* a reader brings its envelope */
 	MSG_END = 1u << 4,	/* it has come to its end: load it, then bounce */
-	MSG_FILES = 1u << 6,	/* not settled, but some of its files may be
-				 * there: they go when it does */
+	MSG_FILES = 1u << 6,	/* settled: its files were seen; else some of
+				 * its files may be there: they go when it
+				 * does */
 	MSG_CHANGED = 1u << 7,	/* stands in the list for the next checkpoint */
 };
 
@@ -51,9 +53,14 @@ struct msg {
 	uint32_t due;		/* delayed: the wheel's tick; GONE: the segment
 				 * of its done record, pinned */
 	uint16_t attempts;
-	uint8_t state;
+	uint8_t state : 4;
+	uint8_t deaths : 4;	/* deliverers in a row that died with it in
+				 * flight, counted up to MSG_DEATHS_MAX */
 	uint8_t flags;
 };
+#define MSG_DEATHS_MAX 15u
+#define MSG_SUSPECTED 2u	/* so many deaths: handed out alone */
+_Static_assert(MSG_STATES <= 16, "state has four bits");
 _Static_assert(sizeof(struct msg) <= 48, "ten million of them stay in memory");
 
 #define INDEX_PARTS 256u
@@ -66,6 +73,7 @@ struct index_part {
 
 struct index {
 	struct pool msgs;
+	uint32_t n_settled;	/* of them */
 	struct index_part part[INDEX_PARTS];
 };
 
@@ -90,6 +98,14 @@ static inline bool
 index_is_live(const struct index *x, uint32_t slot)
 {
 	return index_at(x, slot)->state != MSG_FREE;
+}
+
+/* Its files are durable. */
+static inline void
+index_set_settled(struct index *x, struct msg *m)
+{
+	x->n_settled += (m->flags & MSG_SETTLED) == 0;
+	m->flags |= MSG_SETTLED;
 }
 
 static inline uint32_t

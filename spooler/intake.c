@@ -9,7 +9,8 @@
  * A STORE that is sent again after our restart is answered from what replay
  * found; a new one never waits for replay.
  */
-#include "spooler/spooler.h"
+#include "spooler/engine.h"
+#include "spooler/intake.h"
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -17,18 +18,9 @@
 
 #define ADDRESS_BYTES_MAX 512u
 
-struct late_store {	/* waits for room, or for replay to end */
-	struct list_node link;
-	uint32_t txn;
-	uint64_t seq;
-	uint8_t listener;
-	uint32_t incarnation;
-	bool resent;
-};
-
 static void
-answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
-    enum store_result result)
+answer_as(struct spooler *s, unsigned listener, uint32_t incarnation,
+    uint64_t seq, enum store_result result, unsigned code, struct slice text)
 {
 	struct listener_peer *p = &s->listeners[listener];
 	struct buf *b;
@@ -41,7 +33,38 @@ answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
 	b = ipc_begin(p->link, IPC_STORED);
 	wire_put_u64(b, seq);
 	wire_put_u8(b, (uint8_t)result);
+	if (result == STORED_REMOTE) {
+		wire_put_u16(b, (uint16_t)code);
+		wire_put_slice(b, text);
+	}
 	ipc_end(p->link);
+}
+
+static void
+answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
+    enum store_result result)
+{
+	answer_as(s, listener, incarnation, seq, result, 0, SLICE(""));
+}
+
+void
+intake_answer(struct spooler *s, const struct journal_note *n,
+    enum store_result result)
+{
+	answer(s, (unsigned)(n->c >> 32), (uint32_t)n->c, n->b, result);
+}
+
+void
+intake_answer_as(struct spooler *s, const struct journal_note *n,
+    const struct event *e)
+{
+	unsigned hundreds = e->kind == EVENT_DELIVERY ? 2 :
+	    e->kind == EVENT_PERMANENT ? 5 : 4;
+	unsigned code = e->code / 100 == hundreds && e->code != 421 ? e->code :
+	    hundreds == 2 ? 250 : hundreds == 5 ? 554 : 451;
+
+	answer_as(s, (unsigned)(n->c >> 32), (uint32_t)n->c, n->b,
+	    STORED_REMOTE, code, e->reply);
 }
 
 /* Reads the extents of a STORE into held pieces; the count or -1. */
@@ -70,9 +93,22 @@ take_pieces(struct spooler *s, const struct listener_peer *p, unsigned index,
 	return r->bad ? -1 : (int)n;
 }
 
+/* Its body is in a file: the record names it by the batch. */
 static enum journal_room
-append(struct spooler *s, struct txn *x, const struct journal_note *note,
-    bool important)
+append_large(struct spooler *s, struct txn *x, const struct journal_note *note)
+{
+	uint32_t env_len = x->env_len;
+	struct slice parts[3] = { slice_make(&x->size, sizeof x->size),
+		slice_make(&env_len, sizeof env_len),
+		slice_make(x->env, x->env_len) };
+
+	return journal_append(s->journal, JOURNAL_LARGE, parts, 3, false,
+	    note);
+}
+
+enum journal_room
+intake_append(struct spooler *s, const struct txn *x, bool important,
+    const struct journal_note *note)
 {
 	struct slice parts[TXN_MAX_PIECES + 2];
 	uint32_t env_len = x->env_len;
@@ -88,12 +124,26 @@ append(struct spooler *s, struct txn *x, const struct journal_note *note,
 	    note);
 }
 
-static void
-give_up(struct spooler *s, struct late_store *l, struct txn *x,
+void
+intake_say_received(struct spooler *s, const struct txn *x, uint32_t flags)
+{
+	struct journal_note none = { .what = 0 };
+	uint32_t env_len = x->env_len;
+	struct slice parts[] = { slice_make(&env_len, sizeof env_len),
+		slice_make(x->env, x->env_len),
+		slice_make(&x->size, sizeof x->size),
+		slice_make(&flags, sizeof flags) };
+
+	ec_assert(journal_append(s->journal, JOURNAL_RECEIVED, parts,
+	    (int)ARRAY_LEN(parts), true, &none) == JOURNAL_OK);
+}
+
+void
+intake_refuse(struct spooler *s, const struct late_store *l,
     enum store_result result)
 {
 	answer(s, l->listener, l->incarnation, l->seq, result);
-	txn_put(&s->txns, x);
+	txn_put(&s->txns, txn_at(&s->txns, l->txn));
 }
 
 /* A deliverer may have had it from the spooler before us and read its extents
@@ -143,20 +193,31 @@ try_store(struct spooler *s, struct late_store *l)
 		if (s->replay != NULL && replay_percent(s) < 100) {
 			return false;
 		}
-		if (replay_has_batch(s, x->batch_id)) {
+		if (s->engine->by_remote || replay_has_batch(s, x->batch_id)) {
 			answer(s, l->listener, l->incarnation, l->seq,
-			    STORED_OK);
+			    s->engine->by_remote ? STORED_FAILED : STORED_OK);
 			keep_answered(s, l);
 			return true;
 		}
 	}
-	switch (append(s, x, &note, false)) {
+	if (l->large && !x->large) {
+		/* The spooler before us had its body, and is gone with it. */
+		intake_refuse(s, l, STORED_FAILED);
+		return true;
+	}
+	if (x->large && s->engine->by_remote) {
+		/* The next host cannot be asked before all of it is here. */
+		intake_refuse(s, l, STORED_TOO_BIG);
+		return true;
+	}
+	switch (x->large ? append_large(s, x, &note) :
+	    s->engine->accept(s, x, &note, l->resent)) {
 	case JOURNAL_OK:
 		return true;
 	case JOURNAL_BUSY:
 		return false;
 	case JOURNAL_FULL:
-		give_up(s, l, x, STORED_FULL);
+		intake_refuse(s, l, STORED_FULL);
 		return true;
 	}
 	return true;
@@ -174,6 +235,71 @@ addresses_are_sane(const struct envelope *e)
 	return sane;
 }
 
+void
+intake_try(struct spooler *s, const struct late_store *l)
+{
+	struct late_store *waits = xmalloc(sizeof *waits);
+
+	*waits = *l;
+	/* Behind those that wait, or a stream of small ones starves a big
+	 * one. */
+	if ((l->resent || list_is_empty(&s->late_stores)) &&
+	    try_store(s, waits)) {
+		free(waits);
+		return;
+	}
+	list_push_back(&s->late_stores, &waits->link);
+}
+
+/* The envelope of a STORE of either kind; NULL: malformed. */
+static struct txn *
+read_envelope(struct spooler *s, struct slice encoded, uint64_t size)
+{
+	struct scratch scratch;
+	struct envelope env;
+	struct txn *x = NULL;
+
+	scratch_init(&scratch, 1 << 20);
+	if (encoded.len <= ENVELOPE_MAX_BYTES &&
+	    envelope_decode(encoded, &scratch, &env) &&
+	    addresses_are_sane(&env) &&
+	    (env.n_rcpt == 1 || !s->engine->by_remote)) {
+		x = txn_create(&s->txns, &env, encoded, size);
+	}
+	scratch_fini(&scratch);
+	return x;
+}
+
+static void
+on_store_large(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
+{
+	struct listener_peer *p = &s->listeners[k->peer_index];
+	struct wire_r r = wire_reader(m->body);
+	struct late_store l = { .listener = k->peer_index,
+		.incarnation = p->incarnation, .large = true };
+	uint64_t size;
+	struct txn *x;
+
+	if (p->unanswered >= STORE_WINDOW) {
+		ipc_bad(k, "STORE beyond its credit of %u", STORE_WINDOW);
+		return;
+	}
+	l.seq = wire_u64(&r);
+	l.resent = wire_u8(&r) != 0;
+	size = wire_u64(&r);
+	x = !p->said_hello || r.bad || size == 0 ? NULL : read_envelope(s,
+	    slice_make(r.p, wire_left(&r)), size);
+	if (x == NULL) {
+		ipc_bad(k, "malformed STORE_LARGE");
+		return;
+	}
+	p->unanswered++;
+	l.txn = x->slot;
+	if (!large_store(s, &l)) {
+		intake_try(s, &l);
+	}
+}
+
 static void
 on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 {
@@ -182,10 +308,7 @@ on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	struct piece pieces[TXN_MAX_PIECES];
 	struct late_store l = { .listener = k->peer_index,
 		.incarnation = p->incarnation };
-	struct late_store *waits;
-	struct scratch scratch;
 	struct slice encoded;
-	struct envelope env;
 	struct txn *x;
 	uint64_t size;
 	int n;
@@ -200,35 +323,23 @@ on_store(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 	l.resent = wire_u8(&r) != 0;
 	n = take_pieces(s, p, k->peer_index, &r, pieces, &size);
 	encoded = slice_make(r.p, wire_left(&r));
-	scratch_init(&scratch, 1 << 20);
-	if (!p->said_hello || r.bad || n < 0 ||
-	    encoded.len > ENVELOPE_MAX_BYTES ||
-	    !envelope_decode(encoded, &scratch, &env) ||
-	    !addresses_are_sane(&env)) {
+	x = !p->said_hello || r.bad || n < 0 ? NULL :
+	    read_envelope(s, encoded, size);
+	if (x == NULL) {
 		ipc_bad(k, "malformed STORE");
-		scratch_fini(&scratch);
 		return;
 	}
 	p->unanswered++;
-	x = txn_create(&s->txns, &env, encoded, size);
-	scratch_fini(&scratch);
 	for (int i = 0; i < n; i++) {
 		slabs_hold(&s->slabs, pieces[i]);
 	}
 	txn_set_pieces(x, pieces, (unsigned)n);
 	l.txn = x->slot;
 	if (size + encoded.len + 64 > journal_payload_max(s->journal)) {
-		give_up(s, &l, x, STORED_TOO_BIG);
+		intake_refuse(s, &l, STORED_TOO_BIG);
 		return;
 	}
-	/* Behind those that wait, or a stream of small ones starves a big
-	 * one. */
-	if ((l.resent || list_is_empty(&s->late_stores)) && try_store(s, &l)) {
-		return;
-	}
-	waits = xmalloc(sizeof *waits);
-	*waits = l;
-	list_push_back(&s->late_stores, &waits->link);
+	intake_try(s, &l);
 }
 
 void
@@ -275,7 +386,9 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 		if (slot == 0) {
 			log_critical("message not queued: its id is taken; it "
 			    "stays in the journal");
-			journal_pin(s->journal, x->epoch);
+			if (x->epoch != 0) {
+				journal_pin(s->journal, x->epoch);
+			}
 			continue;
 		}
 		m = index_at(&s->index, slot);
@@ -283,9 +396,9 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 		m->rcpt_at = (uint32_t)(t->addr.ptr - x->env) - 11u;
 		m->received_s = (uint32_t)(x->received_us / 1000000u);
 		x->refs++;
-		x->unsettled++;
-		if (list_is_empty(&x->settle)) {
-			x->settle_us = spooler_now(s) + s->set.settle_after_us;
+		x->unsettled += x->epoch != 0;
+		if (x->epoch != 0 && list_is_empty(&x->settle)) {
+			x->settle_us = spooler_now(s);
 			list_push_back(&s->settle_order, &x->settle);
 		}
 		if (q == NULL) {
@@ -293,8 +406,7 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 			continue;
 		}
 		m->queue = q->number;
-		queue_push(&s->queues, slot, false);
-		handout_wake(s, q);
+		held_place(s, slot);
 	}
 	scratch_fini(&scratch);
 }
@@ -333,37 +445,38 @@ queue_again(struct spooler *s)
 
 /* The arena is a cache: half of it is for mail on its way out, the other for
  * mail coming in.  Beyond that the newest bodies wait in the journal alone. */
-static void
-relieve(struct spooler *s, struct txn *x)
+bool
+intake_relieve(struct spooler *s, struct txn *x)
 {
-	if (x->n_pieces > 0 && slabs_held_bytes(&s->slabs, x->pieces[0]) >
+	if (x->n_pieces == 0 || slabs_held_bytes(&s->slabs, x->pieces[0]) <=
 	    s->set.arena_bytes / 2) {
-		txn_drop_pieces(&s->txns, x);
+		return false;
 	}
+	txn_drop_pieces(&s->txns, x);
+	return true;
 }
 
 void
 intake_stored(struct spooler *s, const struct journal_note *n)
 {
 	struct txn *x = txn_at(&s->txns, n->a);
-	unsigned listener = (unsigned)(n->c >> 32);
-	uint32_t incarnation = (uint32_t)n->c;
 
 	if (!n->ok) {
-		answer(s, listener, incarnation, n->b, STORED_FAILED);
+		intake_answer(s, n, STORED_FAILED);
 		txn_put(&s->txns, x);
 		return;
 	}
-	answer(s, listener, incarnation, n->b, STORED_OK);
+	intake_answer(s, n, STORED_OK);
 	txn_in_journal(s, x, n->epoch, n->offset);
 	intake_admit(s, x, n->lsn);
 	spooler_score(s, SCORE_S_RECEIVED, x->refs);
 	if (x->refs == 0) {
 		journal_unpin(s->journal, x->epoch);
+		x->large = false;	/* what stays in the journal needs it */
 		txn_put(&s->txns, x);
 		return;
 	}
-	relieve(s, x);
+	intake_relieve(s, x);
 }
 
 static void
@@ -543,6 +656,12 @@ intake_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 
 	if (m->type == IPC_STORE) {
 		on_store(s, k, m);
+	} else if (m->type == IPC_LARGE_DATA) {
+		large_data(s, k, m);
+	} else if (m->type == IPC_STORE_LARGE) {
+		on_store_large(s, k, m);
+	} else if (m->type == IPC_LARGE_ABORT) {
+		large_abort(s, k, m);
 	} else if (m->type == IPC_STORE_SLAB) {
 		on_slab(s, k, m);
 	} else if (m->type == IPC_STORE_SLAB_GONE) {
@@ -576,6 +695,7 @@ intake_link_down(struct spooler *s, struct ipc_link *k)
 		return;
 	}
 	p->link = NULL;
+	large_listener_gone(s, k->peer_index);
 	if (p->dead) {
 		/* Slabs that it told of in words read after its death. */
 		slabs_bury(&s->slabs, ROLE_LISTENER, k->peer_index,
@@ -593,7 +713,7 @@ intake_dead(struct spooler *s, unsigned index, uint32_t incarnation)
 		struct slab *b;
 
 		if ((uintptr_t)x <= UINT32_MAX || x->slot != i ||
-		    x->n_pieces == 0 || x->holds > 0 || x->epoch == 0) {
+		    x->n_pieces == 0 || x->holds > 0 || !txn_is_on_disk(x)) {
 			continue;
 		}
 		b = s->slabs.slab[x->pieces[0].handle];

@@ -9,9 +9,11 @@
 #include "common/base/fdio.h"
 #include "common/base/log.h"
 #include "common/mail/date.h"
-#include "spooler/spooler.h"
+#include "spooler/engine.h"
+#include "spooler/suspects.h"
 
 #define SECOND_US 1000000u
+#define LOCK_WAIT_US (35u * SECOND_US)	/* a worker leaves within 30 s */
 #define QUEUE_IDLE_US (60u * SECOND_US)
 #define BATCHES_KEPT_US (120u * SECOND_US)
 #define OWN_ARENA (256u << 20)
@@ -67,10 +69,17 @@ on_note(void *arg, const struct journal_note *n)
 
 		txn_in_journal(s, x, n->epoch, n->offset);
 		intake_admit(s, x, n->lsn);
-	} else if (n->what == NOTE_OUTCOME || n->what == NOTE_RETRY) {
+	} else if (n->what == NOTE_OUTCOME || n->what == NOTE_RETRY ||
+	    n->what == NOTE_PASSED) {
 		outcome_durable(s, n);
 	} else if (n->what == NOTE_SETTLED) {
 		settle_durable(s, n);
+	} else if (n->what == NOTE_BEGUN) {
+		hashed_begun(s, n);
+	} else if (n->what == NOTE_HASHED) {
+		hashed_durable(s, n);
+	} else if (n->what == NOTE_SPILLED) {
+		memory_spilled(s, n);
 	} else if (n->what == NOTE_STATE) {
 		settle_state_durable(s, n);
 	}
@@ -87,6 +96,7 @@ on_batch(void *arg, bool ok, uint64_t took_us)
 		settle_commit_took(s, took_us);
 	}
 	outcome_retry_late(s);
+	engine_room(s);
 	intake_retry(s);
 }
 
@@ -96,6 +106,7 @@ on_room(void *arg)
 	struct spooler *s = arg;
 
 	outcome_retry_late(s);
+	engine_room(s);
 	intake_retry(s);
 }
 
@@ -158,6 +169,7 @@ publish(struct spooler *s)
 	score_set(b, SCORE_S_DELAYED, s->queues.n_delayed);
 	score_set(b, SCORE_S_IN_FLIGHT, s->queues.n_flight);
 	score_set(b, SCORE_S_SUSPENDED, s->queues.n_suspended);
+	score_set(b, SCORE_S_SETTLED, s->index.n_settled);
 	score_set(b, SCORE_S_DOMAINS, HASH_COUNT(s->queues.by_key));
 	score_set(b, SCORE_S_SEGMENTS, segments);
 	score_set(b, SCORE_S_SEGMENTS_FREE, segments_free);
@@ -195,10 +207,12 @@ on_second(void *arg)
 	handout_orphans(s);
 	handout_expire(s);
 	intake_second(s);
+	engine_room(s);
 	settle_tick(s);
 	settle_flush(s);
 	checkpoint_tick(s);
 	import_tick(s);
+	poison_tick(s);
 	journal_poke(s->journal);
 	check_drained(s);
 	outcome_retry_late(s);
@@ -223,6 +237,7 @@ read_settings(struct spooler *s)
 	s->set.settle_after_us = config_us(c, NULL, OPT_SETTLE_AFTER);
 	s->set.checkpoint_us = config_us(c, NULL, OPT_CHECKPOINT_INTERVAL);
 	s->set.arena_bytes = config_size(c, NULL, OPT_ARENA_SIZE);
+	s->set.large_bytes = config_size(c, NULL, OPT_LARGE_MESSAGE_THRESHOLD);
 	s->set.hostname = config_string(c, NULL, OPT_HOSTNAME);
 	if (s->set.hostname.len == 0) {
 		static char name[256];
@@ -262,6 +277,32 @@ spooler_queue(struct spooler *s, struct slice group, struct slice binding,
 	return q;
 }
 
+/* One that leaves writes what gathered first: it is waited for. */
+static bool
+wait_lock(struct spooler *s, int fd)
+{
+	uint64_t began = clock_mono_us(), took;
+	bool said = false;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		took = clock_mono_us() - began;
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			return false;
+		}
+		if (took >= LOCK_WAIT_US) {
+			return false;
+		}
+		if (took >= SECOND_US && !said) {
+			log_warning("SpoolBase %s is in use by another spooler: "
+			    "waiting up to %u s for it to leave", s->base,
+			    LOCK_WAIT_US / SECOND_US);
+			said = true;
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	}
+	return true;
+}
+
 static int
 lock_base(struct spooler *s, struct error *err_out)
 {
@@ -272,7 +313,7 @@ lock_base(struct spooler *s, struct error *err_out)
 		return error_sys(err_out, "cannot open the lock in SpoolBase "
 		    "%s", s->base);
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (!wait_lock(s, fd)) {
 		close(fd);
 		return error_set(err_out, ERROR_SYSTEM, "SpoolBase %s is in "
 		    "use by another spooler: stop that one first, or give this "
@@ -389,12 +430,19 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	queues_init(&s->queues, &s->index, now);
 	read_settings(s);
 	date_local_offset(clock_wall_us());	/* reads the zone file now */
-	if (open_spool(s, err_out) < 0) {
+	if (engine_start(s, exit_code_out, err_out) < 0 ||
+	    open_spool(s, err_out) < 0) {
+		return -1;
+	}
+	s->large = large_create(s, err_out);
+	if (s->large == NULL) {
 		return -1;
 	}
 	s->settle = settle_create(s);
 	s->checkpoint = checkpoint_create(s);
 	s->loader = loader_create(s);
+	s->suspects.deliverer = -1;
+	s->poison = poison_create(s);
 	import_recover(s);
 	s->import = import_create(s);
 	s->log = logfeed_create(s);
@@ -458,6 +506,7 @@ on_dead(struct spooler *s, struct ipc_msg *m)
 	struct wire_r r = wire_reader(m->body);
 	unsigned role = wire_u8(&r), index = wire_u8(&r);
 	uint32_t incarnation = wire_u32(&r);
+	bool crashed = wire_u8(&r) != 0;
 
 	if (r.bad) {
 		return;
@@ -465,7 +514,8 @@ on_dead(struct spooler *s, struct ipc_msg *m)
 	if (role == ROLE_LISTENER) {
 		intake_dead(s, index, incarnation);
 	} else if (role == ROLE_DELIVERER) {
-		handout_dead(s, index, incarnation);
+		handout_dead(s, index, incarnation, crashed ? DEATH_CRASH :
+		    DEATH_LEFT);
 	}
 }
 
@@ -497,7 +547,7 @@ check_drained(struct spooler *s)
 			return;
 		}
 	}
-	if (worker_is_draining(s->w)) {
+	if (worker_is_draining(s->w) && engine_drained(s)) {
 		worker_finished(s->w);	/* life_end writes what gathered */
 	}
 }
@@ -519,8 +569,9 @@ life_title(struct worker *w, char *out, size_t size)
 		    index_count(&s->index), s->queues.n_active, percent);
 		return;
 	}
-	snprintf(out, size, "%u queued, %u active", index_count(&s->index),
-	    s->queues.n_active);
+	snprintf(out, size, "%u queued, %u active%s", index_count(&s->index),
+	    s->queues.n_active, s->engine == &engine_memory ?
+	    " (in memory: a crash loses mail)" : "");
 }
 
 void

@@ -9,6 +9,7 @@
  */
 #include "spooler/spooler.h"
 
+#include "common/base/fdio.h"
 #include "common/base/log.h"
 
 #define READERS 2
@@ -32,12 +33,15 @@ struct load {
 	struct segment_use use;
 	uint64_t at;		/* of the record's head */
 	uint64_t record_bytes, body_from, body_bytes;
+	msgid batch;		/* of a body in large/, else none */
+	uint64_t large_bytes;
 	/* From the store: */
 	struct scratch scratch;
 	struct meta meta;
 	bool damaged;
 	/* Result: */
 	char *bytes;
+	int body_fd;		/* a body that stays in its file */
 	struct slice body;
 	struct error err;
 	bool ok;
@@ -66,6 +70,26 @@ read_journal(struct load *l)
 		return false;
 	}
 	l->body = slice_make(l->bytes + l->body_from, l->body_bytes);
+	return true;
+}
+
+/* Its descriptor is all that is brought of it. */
+static bool
+open_large(struct load *l)
+{
+	struct stat info;
+
+	l->body_fd = store_open_large(&l->s->store, l->batch, false);
+	if (l->body_fd < 0 || l->s->fs->stat_fd(l->body_fd, &info) < 0) {
+		error_sys(&l->err, "cannot open its body in large/");
+		return false;
+	}
+	if ((uint64_t)info.st_size != l->body_bytes) {
+		error_set(&l->err, ERROR_DAMAGE, "its body in large/ has %llu "
+		    "bytes, not %llu", (unsigned long long)info.st_size,
+		    (unsigned long long)l->body_bytes);
+		return false;
+	}
 	return true;
 }
 
@@ -100,6 +124,11 @@ read_store(struct load *l)
 		close(fd);
 		return false;
 	}
+	if (fd >= 0 && (uint64_t)info.st_size == l->meta.size &&
+	    l->meta.size > l->large_bytes) {
+		l->body_fd = fd;
+		return true;
+	}
 	if (fd >= 0 && (uint64_t)info.st_size == l->meta.size) {
 		l->bytes = xmalloc(l->meta.size);
 		n = fs_read_full(l->s->fs, fd, l->bytes, l->meta.size, 0);
@@ -124,7 +153,8 @@ load_run(struct workq_job *job)
 {
 	struct load *l = container_of(job, struct load, job);
 
-	l->ok = l->txn != 0 ? read_journal(l) : read_store(l);
+	l->ok = l->txn == 0 ? read_store(l) : l->batch != MSGID_NONE ?
+	    open_large(l) : read_journal(l);
 }
 
 /* The body into our arena; false when that is full. */
@@ -157,6 +187,17 @@ keep_body(struct spooler *s, struct txn *x, struct slice body)
 		return false;
 	}
 	txn_set_pieces(x, pieces, n);
+	return true;
+}
+
+static bool
+keep(struct spooler *s, struct txn *x, struct load *l)
+{
+	if (l->body_fd < 0) {
+		return keep_body(s, x, l->body);
+	}
+	x->fd = l->body_fd;
+	l->body_fd = -1;
 	return true;
 }
 
@@ -234,7 +275,7 @@ load_done(struct workq_job *job)
 	}
 	if (x != NULL) {
 		bool ok = l->ok && (txn_is_resident(x) ||
-		    keep_body(s, x, l->body));
+		    keep(s, x, l));
 
 		handout_loaded(s, x, ok);
 	} else if (l->damaged) {
@@ -251,6 +292,7 @@ load_done(struct workq_job *job)
 	handout_reader_free(s);
 	outcome_retry_late(s);
 	scratch_fini(&l->scratch);
+	fdio_close(&l->body_fd);
 	free(l->bytes);
 	free(l);
 }
@@ -270,6 +312,8 @@ loader_start(struct spooler *s, struct txn *x, uint32_t msg)
 	l->s = s;
 	l->msg = msg;
 	l->id = m->id;
+	l->body_fd = -1;
+	l->large_bytes = s->set.large_bytes;
 	scratch_init(&l->scratch, META_MAX_BYTES);
 	if (x != NULL) {
 		ec_assert(x->epoch != 0 && !x->loading);
@@ -281,6 +325,7 @@ loader_start(struct spooler *s, struct txn *x, uint32_t msg)
 		    x->env_len;
 		l->at = x->body_at - l->body_from;
 		l->body_bytes = x->size;
+		l->batch = x->large ? x->batch_id : MSGID_NONE;
 		l->record_bytes = l->body_from + x->size;
 		journal_pin(s->journal, x->epoch);
 		x->loading = true;

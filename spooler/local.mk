@@ -18,8 +18,11 @@ spooler_libspooler_a_SOURCES += spooler/txn.c spooler/txn.h
 spooler_libspooler_a_SOURCES += spooler/queue.c spooler/queue.h
 spooler_libspooler_a_SOURCES += spooler/store.c spooler/store.h
 spooler_libspooler_a_SOURCES += spooler/retry.c spooler/retry.h
+spooler_libspooler_a_SOURCES += spooler/large.c spooler/intake.h
 spooler_libspooler_a_SOURCES += spooler/intake.c spooler/handout.c \
 	spooler/handout_peer.c
+spooler_libspooler_a_SOURCES += spooler/suspects.c spooler/suspects.h \
+	spooler/poison.c
 spooler_libspooler_a_SOURCES += spooler/held.c spooler/outcome_write.c \
 	spooler/outcome.h
 spooler_libspooler_a_SOURCES += spooler/outcome.c spooler/loader.c
@@ -27,6 +30,9 @@ spooler_libspooler_a_SOURCES += spooler/settle.c spooler/logfeed.c
 spooler_libspooler_a_SOURCES += spooler/checkpoint.c spooler/checkpoint_load.c
 spooler_libspooler_a_SOURCES += spooler/replay.c spooler/replay.h \
 	spooler/replay_store.c spooler/ask.c
+spooler_libspooler_a_SOURCES += spooler/replay_guard.c spooler/replay_guard.h
+spooler_libspooler_a_SOURCES += spooler/engine.c spooler/engine.h \
+	spooler/hashed.c spooler/memory.c spooler/passthrough.c
 spooler_libspooler_a_SOURCES += spooler/life.c spooler/life.h
 eclibexec_PROGRAMS += spooler/spooler
 spooler_spooler_SOURCES = spooler/main.c

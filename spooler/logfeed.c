@@ -67,18 +67,25 @@ send_event(struct ipc_link *k, uint64_t position, struct slice bytes)
 	ipc_end(k);
 }
 
-/* Appends one R event per recipient of a message record. */
+/* Appends one R event per recipient of a message record, or of one that stands
+ * for a body elsewhere. */
 static void
-receptions(struct slice payload, void (*fn)(void *arg, struct slice event),
-    void *arg)
+receptions(enum journal_type type, struct slice payload,
+    void (*fn)(void *arg, struct slice event), void *arg)
 {
 	struct wire_r r = wire_reader(payload);
+	uint64_t size = type == JOURNAL_LARGE ? wire_u64(&r) : 0;
 	struct slice encoded = wire_bytes(&r, wire_u32(&r));
 	struct scratch scratch;
 	struct envelope env;
 
+	if (type != JOURNAL_LARGE) {
+		size = type == JOURNAL_RECEIVED ? wire_u64(&r) :
+		    wire_left(&r);
+	}
 	scratch_init(&scratch, 1 << 20);
-	if (!r.bad && envelope_decode(encoded, &scratch, &env)) {
+	if (!r.bad && envelope_decode(encoded, &scratch, &env) &&
+	    (env.flags & ENVELOPE_LOGGED) == 0) {
 		for (uint32_t i = 0; i < env.n_rcpt; i++) {
 			struct event e = { .kind = EVENT_RECEPTION,
 				.protocol = env.protocol,
@@ -87,7 +94,7 @@ receptions(struct slice payload, void (*fn)(void *arg, struct slice event),
 				.conn_id = env.conn_id,
 				.time_us = env.received_us,
 				.received_us = env.received_us,
-				.size = wire_left(&r),
+				.size = size,
 				.remote_port = env.peer_port,
 				.sender = env.sender, .rcpt = env.rcpt[i].addr,
 				.domain = spooler_domain(env.rcpt[i].addr),
@@ -127,8 +134,10 @@ logfeed_durable(struct spooler *s, const struct journal_note *n)
 		return;
 	}
 	f->sent = n->lsn;
-	if (n->type == JOURNAL_MESSAGE) {
-		receptions(slice_make(n->payload, n->length), send_live, &v);
+	if (n->type == JOURNAL_MESSAGE || n->type == JOURNAL_LARGE ||
+	    n->type == JOURNAL_RECEIVED) {
+		receptions(n->type, slice_make(n->payload, n->length),
+		    send_live, &v);
 	} else if (n->type == JOURNAL_RETRY || n->type == JOURNAL_DONE) {
 		send_live(&v, slice_make(n->payload, n->length));
 	}
@@ -155,8 +164,10 @@ read_records(struct feed_read *r, struct journal_scan *scan)
 			continue;
 		}
 		r->last = rec.lsn;
-		if (rec.type == JOURNAL_MESSAGE) {
-			receptions(rec.payload, keep_event, r);
+		if (rec.type == JOURNAL_MESSAGE ||
+		    rec.type == JOURNAL_LARGE ||
+		    rec.type == JOURNAL_RECEIVED) {
+			receptions(rec.type, rec.payload, keep_event, r);
 		} else if (rec.type == JOURNAL_RETRY ||
 		    rec.type == JOURNAL_DONE) {
 			keep_event(r, rec.payload);

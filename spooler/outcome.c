@@ -10,9 +10,12 @@
  */
 #include "spooler/outcome.h"
 
+#include "spooler/engine.h"
+
 #include "common/base/clock.h"
 #include "common/base/wire.h"
 #include "common/mail/esc.h"
+#include "spooler/suspects.h"
 
 struct late_outcome {
 	struct list_node link;
@@ -259,6 +262,21 @@ make_up(struct spooler *s, uint32_t msg, uint8_t kind, const char *reply,
 	return true;
 }
 
+void
+outcome_cut(struct spooler *s, uint32_t slot, const char *reply)
+{
+	struct outcome o = { .n = 1 };
+
+	o.results[0] = (struct result){ .msg = slot, .kind = EVENT_TRANSIENT,
+		.stage = STAGE_NOT_CONNECTED, .code = 451,
+		.reply = slice_of(reply) };
+	if (outcome_has_room(s, &o)) {
+		outcome_write(s, &o);
+	} else {
+		queue_delay(&s->queues, slot, spooler_now(s), 1000000u);
+	}
+}
+
 /* Until it is written the message stays in flight: nobody delivers it again. */
 static bool
 try_accepted(struct spooler *s, struct late_accepted *l)
@@ -301,6 +319,13 @@ outcome_retry_late(struct spooler *s)
 			free(l);
 		}
 	}
+}
+
+bool
+outcome_poison(struct spooler *s, uint32_t slot)
+{
+	return make_up(s, slot, EVENT_PERMANENT, OUTCOME_POISON,
+	    EVENT_QUARANTINED, NULL);
 }
 
 void
@@ -352,13 +377,13 @@ outcome_due(void *arg, uint32_t slot)
 		outcome_end(s, slot);
 		return;
 	}
-	queue_push(&s->queues, slot, false);
-	handout_wake(s, queue_at(&s->queues, m->queue));
+	handout_place(s, slot, false);
 }
 
-/* Marked durably, so that also after our own crash the log will say it. */
+/* Doubt and deaths, durably: also after our own crash the log will say it, and
+ * a suspect is tried alone. */
 static void
-set_doubt(struct spooler *s, struct work *w, uint32_t slot)
+write_state(struct spooler *s, struct work *w, uint32_t slot)
 {
 	struct msg *m = index_at(&s->index, slot);
 	struct journal_note note = { .what = NOTE_STATE, .a = slot,
@@ -366,18 +391,26 @@ set_doubt(struct spooler *s, struct work *w, uint32_t slot)
 	struct slice part;
 	struct buf b;
 
-	m->flags |= MSG_DOUBT;
-	spooler_score(s, SCORE_S_POSSIBLE_DUPLICATES, 1);
+	if (m->txn != 0 && !txn_is_on_disk(txn_at(&s->txns, m->txn))) {
+		return;		/* after our crash there is nothing to doubt */
+	}
 	buf_init(&b, 64);
 	wire_put_u64(&b, m->id);
 	wire_put_u16(&b, m->attempts);
-	wire_put_u16(&b, MSG_DOUBT);
-	wire_put_u32(&b, 0);
+	wire_put_u16(&b, m->flags & MSG_DOUBT);
+	wire_put_u32(&b, m->deaths);
 	wire_put_u64(&b, m->next_us);
 	part = buf_slice(&b);
 	w->writing += journal_append(s->journal, JOURNAL_STATE, &part, 1, true,
 	    &note) == JOURNAL_OK;
 	buf_fini(&b);
+}
+
+static void
+set_doubt(struct spooler *s, uint32_t slot)
+{
+	index_at(&s->index, slot)->flags |= MSG_DOUBT;
+	spooler_score(s, SCORE_S_POSSIBLE_DUPLICATES, 1);
 }
 
 /* Its transaction may have to be read, and the journal may be full just now. */
@@ -414,15 +447,51 @@ outcome_still_doubtful(struct spooler *s, struct work *w, unsigned i, msgid id)
 
 	if (slot != 0 && stage_get(t, w->number) == STAGE_DOT &&
 	    was_sent_to(t, i)) {
-		set_doubt(s, w, slot);
+		set_doubt(s, slot);
+		write_state(s, w, slot);
 	}
+}
+
+/* In flight at a death, and not known to be delivered. */
+static void
+orphan(struct spooler *s, struct work *w, unsigned i, uint32_t slot)
+{
+	struct stage_table *table = worker_stages(s->w);
+	const struct stage_slot *t = &table->slot[w->deliverer][w->slot];
+	enum stage_point point = stage_get(t, w->number);
+	bool doubtful = point == STAGE_DOT && was_sent_to(t, i);
+	struct msg *m = index_at(&s->index, slot);
+	enum suspects_verdict verdict;
+
+	if (m->txn != 0 && engine_answers_by(s, txn_at(&s->txns, m->txn))) {
+		/* Its client is told, and keeps it. */
+		stage_work_drop(table, w->deliverer, w->slot, i);
+		queue_landed(&s->queues, slot);
+		outcome_cut(s, slot, OUTCOME_CUT);
+		return;
+	}
+	verdict = suspects_judge(w, m, point);
+	if (doubtful) {
+		set_doubt(s, slot);
+	}
+	if (doubtful || verdict != SUSPECTS_NOT_BLAMED) {
+		write_state(s, w, slot);
+	} else {
+		stage_work_drop(table, w->deliverer, w->slot, i);
+	}
+	if (verdict == SUSPECTS_POISON) {
+		poison_convict(s, slot);
+		return;
+	}
+	queue_landed(&s->queues, slot);
+	handout_place(s, slot, true);
 }
 
 void
 outcome_orphan(struct spooler *s, struct work *w)
 {
-	struct stage_table *table = worker_stages(s->w);
-	const struct stage_slot *t = &table->slot[w->deliverer][w->slot];
+	const struct stage_slot *t =
+	    &worker_stages(s->w)->slot[w->deliverer][w->slot];
 	enum stage_point point = stage_get(t, w->number);
 
 	held_find(s, w);
@@ -439,15 +508,7 @@ outcome_orphan(struct spooler *s, struct work *w)
 			was_accepted(s, w, index_at(&s->index, slot)->id, t);
 			continue;
 		}
-		queue_landed(&s->queues, slot);
-		if (point == STAGE_DOT && was_sent) {
-			set_doubt(s, w, slot);
-		} else {
-			stage_work_drop(table, w->deliverer, w->slot, i);
-		}
-		queue_push(&s->queues, slot, true);
-		handout_wake(s, queue_at(&s->queues,
-		    index_at(&s->index, slot)->queue));
+		orphan(s, w, i, slot);
 	}
 }
 
@@ -468,7 +529,8 @@ outcome_forget(struct spooler *s, uint32_t slot, uint32_t done_epoch)
 		settle_remove(s, id, done_epoch);
 	}
 	if (x != NULL) {
-		if ((m->flags & MSG_SETTLED) == 0 && --x->unsettled == 0) {
+		if ((m->flags & MSG_SETTLED) == 0 && x->unsettled > 0 &&
+		    --x->unsettled == 0) {
 			journal_unpin(s->journal, x->epoch);
 			x->epoch = 0;
 		}
@@ -497,6 +559,7 @@ retry_durable(struct spooler *s, const struct journal_note *n)
 	m->attempts = (uint16_t)EC_MIN(m->attempts + 1u, UINT16_MAX);
 	m->next_us = e.next_us;
 	m->flags &= (uint8_t)~MSG_DOUBT;
+	m->deaths = 0;
 	if ((m->flags & MSG_SETTLED) != 0) {
 		checkpoint_note(s, m, n->epoch);
 	}
@@ -508,12 +571,31 @@ retry_durable(struct spooler *s, const struct journal_note *n)
 		struct txn *x = txn_at(&s->txns, m->txn);
 
 		/* Not wanted for a while; the disk has it. */
-		txn_drop_pieces(&s->txns, x);
+		if (txn_is_on_disk(x)) {
+			txn_drop_pieces(&s->txns, x);
+		} else if (s->engine->retried != NULL) {
+			s->engine->retried(s, m, x);
+		}
 		if ((m->flags & MSG_SETTLED) != 0 && x->holds == 0) {
 			m->txn = 0;
 			x->refs--;
 			txn_put(&s->txns, x);
 		}
+	}
+}
+
+/* Who waits for it is told before the message goes. */
+static void
+tell_end(struct spooler *s, const struct journal_note *n)
+{
+	const struct msg *m = index_at(&s->index, n->a);
+	struct txn *x = m->txn != 0 ? txn_at(&s->txns, m->txn) : NULL;
+	struct event e;
+
+	if (x != NULL && engine_answers_by(s, x)) {
+		ec_assert(event_decode(slice_make(n->payload, n->length),
+		    &e));
+		s->engine->ended(s, x, &e);
 	}
 }
 
@@ -527,7 +609,7 @@ outcome_durable(struct spooler *s, const struct journal_note *n)
 	/* Read before the message goes. */
 	ec_assert(n->ok);
 	delivered = n->length > 1 && n->payload[1] == EVENT_DELIVERY;
-	if (n->what == NOTE_RETRY || n->what == NOTE_OUTCOME) {
+	if (n->what != NOTE_DSN) {
 		ec_assert(index_at(&s->index, n->a)->id == n->b);
 	}
 	if (work != 0) {
@@ -545,9 +627,10 @@ outcome_durable(struct spooler *s, const struct journal_note *n)
 	}
 	if (n->what == NOTE_RETRY) {
 		retry_durable(s, n);
-	} else if (n->what == NOTE_OUTCOME) {
-		spooler_score(s, delivered ? SCORE_S_DELIVERED :
-		    SCORE_S_PERMANENT, 1);
+	} else {
+		spooler_score(s, n->what == NOTE_PASSED ? SCORE_S_TRANSIENT :
+		    delivered ? SCORE_S_DELIVERED : SCORE_S_PERMANENT, 1);
+		tell_end(s, n);
 		outcome_forget(s, n->a, n->epoch);
 	}
 	if (work != 0 && deliverer < SPOOLER_DELIVERERS) {

@@ -5,6 +5,8 @@
  */
 #include "spooler/outcome.h"
 
+#include "spooler/engine.h"
+
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/wire.h"
@@ -14,6 +16,7 @@
 #include "spooler/retry.h"
 
 #define RECORD_ROOM 4096u	/* of one outcome record, strings and all */
+#define ORIGINAL_HEAD 65536u	/* read of a body in a file */
 #define DSN_ROOM (192u << 10)	/* of one bounce, at most */
 
 struct pending {	/* of one outcome being written */
@@ -60,6 +63,9 @@ event_of(struct spooler *s, const struct outcome *o, const struct result *r,
 		.rcpt = t->addr, .domain = q->domain, .group = q->group,
 		.binding = q->binding, .reply = r->reply };
 	memcpy(e->remote_ip, o->remote_ip, sizeof e->remote_ip);
+	if (!txn_is_on_disk(x)) {
+		e->flags |= EVENT_UNSPOOLED;
+	}
 	if ((m->flags & MSG_DOUBT) != 0) {
 		e->flags |= EVENT_POSSIBLE_DUPLICATE;
 	}
@@ -129,11 +135,13 @@ end_message(struct pending *p, const struct result *r,
 	struct event e;
 
 	event_of(s, p->o, r, t, &e);
-	if (r->kind == EVENT_PERMANENT) {
-		if (wants_bounce(s, q, p->txn, t)) {
+	if (r->kind == EVENT_PERMANENT && !engine_answers_by(s, p->txn)) {
+		if ((e.flags & EVENT_QUARANTINED) == 0 &&
+		    wants_bounce(s, q, p->txn, t)) {
 			e.flags |= EVENT_BOUNCED;
 			add_failed(p, &e, t);
-		} else if (p->txn->sender.len == 0) {
+		} else if (p->txn->sender.len == 0 &&
+		    (e.flags & EVENT_QUARANTINED) == 0) {
 			e.flags |= EVENT_NO_BOUNCE;
 			log_notice("message to %.*s failed and has the null "
 			    "sender: dropped without a bounce",
@@ -155,8 +163,12 @@ retry_message(struct pending *p, struct result *r, const struct recipient *t)
 	struct event e;
 	uint64_t delay;
 
-	rule_of(s, q, &rule);
 	event_of(s, p->o, r, t, &e);
+	if (engine_answers_by(s, p->txn)) {
+		append_event(p, JOURNAL_RETRY, &e, NOTE_PASSED, r->msg);
+		return;
+	}
+	rule_of(s, q, &rule);
 	switch (retry_after(&rule, m->attempts + 1u,
 	    (uint64_t)m->received_s * 1000000u, e.time_us, &delay)) {
 	case RETRY_LATER:
@@ -183,8 +195,19 @@ retry_message(struct pending *p, struct result *r, const struct recipient *t)
 
 /* The original's header for the bounce, as far as it is in memory. */
 static size_t
-original_parts(struct spooler *s, const struct txn *x, struct slice *parts)
+original_parts(struct spooler *s, const struct txn *x, struct slice *parts,
+    char **head_out)
 {
+	*head_out = NULL;
+	if (x->n_pieces == 0 && x->fd >= 0) {
+		ssize_t n;
+
+		/* Of a body in a file the beginning: as much as is quoted. */
+		*head_out = xmalloc(ORIGINAL_HEAD);
+		n = fs_read_full(s->fs, x->fd, *head_out, ORIGINAL_HEAD, 0);
+		parts[0] = slice_make(*head_out, n > 0 ? (size_t)n : 0);
+		return n > 0 ? 1 : 0;
+	}
 	for (unsigned i = 0; i < x->n_pieces; i++) {
 		parts[i] = slice_make(slabs_at(&s->slabs, x->pieces[i]),
 		    x->pieces[i].length);
@@ -289,12 +312,13 @@ bounce(struct pending *p)
 		    NULL, OPT_BOUNCES_INLINE_ORIGINAL),
 		.message = parts, .message_size = x->size };
 	struct dsn_info info;
+	char *head;
 	struct buf b;
 
 	if (p->n_failed == 0) {
 		return;
 	}
-	r.n_message = original_parts(s, x, parts);
+	r.n_message = original_parts(s, x, parts, &head);
 	buf_init(&b, DSN_ROOM - (16u << 10));
 	if (!build(p, &r, &b, &info)) {
 		log_error("no bounce could be made for %u recipients",
@@ -307,6 +331,7 @@ bounce(struct pending *p)
 		store_own(s, &env, buf_slice(&b));
 		spooler_score(s, SCORE_S_BOUNCES, 1);
 	}
+	free(head);
 	buf_fini(&b);
 }
 

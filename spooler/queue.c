@@ -281,7 +281,7 @@ queue_flight(struct queues *qs, uint32_t msg, enum msg_state state)
 	struct queue *q = queue_at(qs, m->queue);
 
 	if (m->state != MSG_FLIGHT && m->state != MSG_LOADING &&
-	    m->state != MSG_ENDING) {
+	    m->state != MSG_ENDING && m->state != MSG_SUSPECT) {
 		q->n_flight++;
 		qs->n_flight++;
 	}
@@ -296,7 +296,7 @@ queue_landed(struct queues *qs, uint32_t msg)
 	struct queue *q = queue_at(qs, m->queue);
 
 	ec_assert(m->state == MSG_FLIGHT || m->state == MSG_LOADING ||
-	    m->state == MSG_ENDING);
+	    m->state == MSG_ENDING || m->state == MSG_SUSPECT);
 	m->state = MSG_NEW;
 	q->n_flight--;
 	qs->n_flight--;

@@ -81,7 +81,8 @@ void queue_delay(struct queues *qs, uint32_t msg, uint64_t mono_us,
 	uint64_t delay_us);
 /* Out of the wheel. */
 void queue_undelay(struct queues *qs, uint32_t msg);
-/* The message is at a deliverer, being loaded or ended; and no more. */
+/* The message is at a deliverer, being loaded or ended, or a suspect; and no
+ * more. */
 void queue_flight(struct queues *qs, uint32_t msg, enum msg_state state);
 void queue_landed(struct queues *qs, uint32_t msg);
 

@@ -40,6 +40,8 @@ on_message(struct spooler *s, const struct journal_record *rec)
 {
 	struct replay *p = s->replay;
 	struct wire_r r = wire_reader(rec->payload);
+	bool large = rec->type == JOURNAL_LARGE;
+	uint64_t size = large ? wire_u64(&r) : 0;
 	struct slice encoded = wire_bytes(&r, wire_u32(&r));
 	struct scratch scratch;
 	struct envelope env;
@@ -55,7 +57,7 @@ on_message(struct spooler *s, const struct journal_record *rec)
 		return;
 	}
 	index_add(&p->batches, env.batch_id);
-	x = txn_create(&s->txns, &env, encoded, wire_left(&r));
+	x = txn_create(&s->txns, &env, encoded, large ? size : wire_left(&r));
 	txn_in_journal(s, x, (uint32_t)(rec->lsn >> 32), rec->offset);
 	for (uint32_t i = 0; i < env.n_rcpt; i++) {
 		uint32_t slot = index_add(&s->index, env.rcpt[i].id);
@@ -75,10 +77,12 @@ on_message(struct spooler *s, const struct journal_record *rec)
 		p->messages++;
 	}
 	if (x->refs == 0) {
+		/* (A large one's file is that of the other record.) */
 		journal_unpin(s->journal, x->epoch);
 		txn_put(&s->txns, x);
 	} else {
-		x->settle_us = spooler_now(s) + s->set.settle_after_us;
+		x->large = large;
+		x->settle_us = spooler_now(s);
 		list_push_back(&s->settle_order, &x->settle);
 	}
 	scratch_fini(&scratch);
@@ -126,6 +130,59 @@ is_of_checkpoint(const struct msg *m)
 	return (m->flags & MSG_SETTLED) != 0 && m->txn == 0 && m->queue != 0;
 }
 
+/* Its reception is for the log; here it says that a STORE was taken. */
+static void
+on_received(struct spooler *s, const struct journal_record *rec)
+{
+	struct wire_r r = wire_reader(rec->payload);
+	struct slice encoded = wire_bytes(&r, wire_u32(&r));
+	struct scratch scratch;
+	struct envelope env;
+	uint32_t flags;
+
+	wire_u64(&r);
+	flags = wire_u32(&r);
+	scratch_init(&scratch, 1 << 20);
+	if (!r.bad && envelope_decode(encoded, &scratch, &env)) {
+		index_add((flags & RECEIVED_UNSPOOLED) != 0 ?
+		    &s->replay->received : &s->replay->batches, env.batch_id);
+	}
+	scratch_fini(&scratch);
+}
+
+/* Files of these may be there in any state: they go, unless what follows says
+ * that they are whole. */
+static void
+on_begun(struct spooler *s, const struct journal_record *rec)
+{
+	struct wire_r r = wire_reader(rec->payload);
+
+	while (wire_left(&r) > 0) {
+		uint32_t slot = index_add(&s->replay->ended, wire_u64(&r));
+
+		if (slot != 0) {
+			struct msg *e = index_at(&s->replay->ended, slot);
+
+			e->due = (uint32_t)(rec->lsn >> 32);
+			e->flags = ENDED_BEGUN;
+		}
+	}
+}
+
+/* True if it has come to its end for good. */
+static bool
+has_ended(struct spooler *s, msgid id)
+{
+	struct index *ended = &s->replay->ended;
+	uint32_t slot = index_find(ended, id);
+
+	if (slot != 0 && index_at(ended, slot)->flags == ENDED_BEGUN) {
+		index_remove(ended, slot);
+		slot = 0;
+	}
+	return slot != 0;
+}
+
 /* State of a message that is known, or (its own record recycled) of one whose
  * SETTLED record or files are still to be found: then it waits in the index for
  * them.  NULL when the checkpoint says something newer. */
@@ -141,7 +198,7 @@ state_of(struct spooler *s, msgid id, uint64_t lsn)
 	if (slot == 0) {
 		slot = index_add(&s->index, id);
 		m = index_at(&s->index, slot);
-		m->flags |= MSG_SETTLED;
+		index_set_settled(&s->index, m);
 		return m;
 	}
 	m = index_at(&s->index, slot);
@@ -179,6 +236,9 @@ on_event(struct spooler *s, const struct journal_record *rec)
 	}
 	if (rec->type == JOURNAL_DONE) {
 		slot = index_find(&s->index, e.id);
+		if (slot == 0 && (e.flags & EVENT_UNSPOOLED) != 0) {
+			return;		/* nothing of it was ever here */
+		}
 		if (slot == 0 || index_at(&s->index, slot)->txn == 0) {
 			s->replay->job->of_settled = true;
 			checkpoint_note_gone(s, e.id);
@@ -192,7 +252,7 @@ on_event(struct spooler *s, const struct journal_record *rec)
 		return;
 	}
 	note_work(s, rec->payload);
-	if (e.next_us == 0 || index_find(&s->replay->ended, e.id) != 0) {
+	if (e.next_us == 0 || (e.flags & EVENT_UNSPOOLED) != 0 || index_find(&s->replay->ended, e.id) != 0) {
 		return;		/* an attempt that was also its end */
 	}
 	m = state_of(s, e.id, rec->lsn);
@@ -202,6 +262,7 @@ on_event(struct spooler *s, const struct journal_record *rec)
 	m->attempts = (uint16_t)EC_MIN(e.attempts + 1u, UINT16_MAX);
 	m->next_us = e.next_us;
 	m->flags &= (uint8_t)~MSG_DOUBT;
+	m->deaths = 0;
 }
 
 static void
@@ -210,10 +271,10 @@ on_state(struct spooler *s, const struct journal_record *rec)
 	struct wire_r r = wire_reader(rec->payload);
 	msgid id = wire_u64(&r);
 	uint16_t attempts = wire_u16(&r), flags = wire_u16(&r);
+	uint32_t deaths = wire_u32(&r);
 	uint64_t next;
 	struct msg *m;
 
-	wire_u32(&r);
 	next = wire_u64(&r);
 	if (r.bad || index_find(&s->replay->ended, id) != 0) {
 		return;
@@ -225,6 +286,7 @@ on_state(struct spooler *s, const struct journal_record *rec)
 	m->attempts = attempts;
 	m->next_us = next;
 	m->flags = (uint8_t)((m->flags & ~MSG_DOUBT) | (flags & MSG_DOUBT));
+	m->deaths = (uint8_t)EC_MIN(deaths, MSG_DEATHS_MAX) & MSG_DEATHS_MAX;
 }
 
 /* Its files speak for it now: no record of the journal is needed. */
@@ -249,7 +311,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 	uint32_t slot = index_find(&s->index, i->id);
 	struct msg *m;
 
-	if (index_find(&s->replay->ended, i->id) != 0) {
+	if (has_ended(s, i->id)) {
 		return;
 	}
 	if (slot == 0) {
@@ -257,6 +319,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 		m->attempts = i->attempts;
 		m->next_us = i->next_us;
 		m->flags = i->doubt ? MSG_DOUBT : 0;
+		m->deaths = i->deaths & MSG_DEATHS_MAX;
 	} else {
 		/* What is known of its state stays: it is newer. */
 		m = index_at(&s->index, slot);
@@ -267,7 +330,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 			leave_journal(s, m);
 		}
 	}
-	m->flags |= MSG_SETTLED;
+	index_set_settled(&s->index, m);
 	m->received_s = i->received_s;
 	m->queue = queue;
 	checkpoint_note(s, m, (uint32_t)(lsn >> 32));
@@ -294,11 +357,44 @@ on_settled(struct spooler *s, const struct journal_record *rec)
 	}
 }
 
+/* What replay can make nothing of but a crash: people may. */
+static void
+leave_out(struct spooler *s, const struct journal_record *rec)
+{
+	struct replay *p = s->replay;
+	char what[200];
+
+	snprintf(what, sizeof what, "the spooler ended %u times in a row while "
+	    "it read this record (epoch %u, index %u, type %u; doc/SPOOL.md)\n",
+	    GUARD_DEATHS, (unsigned)(rec->lsn >> 32), (unsigned)rec->lsn,
+	    (unsigned)rec->type);
+	if (replay_scan_keep_record(s->fs, s->store.base, rec->lsn,
+	    rec->payload, slice_of(what)) < 0) {
+		/* Never reused while there is no copy. */
+		log_critical("replay: a record that ends the spooler cannot be "
+		    "copied to quarantine: %s", strerror(errno));
+		journal_pin(s->journal, (uint32_t)(rec->lsn >> 32));
+	} else {
+		replay_guard_skip(&p->guard, rec->lsn);
+	}
+	p->damage = true;
+}
+
 static void
 apply(struct spooler *s, const struct journal_record *rec)
 {
 	s->replay->records++;
-	if (rec->type == JOURNAL_MESSAGE) {
+	switch (replay_guard_record(&s->replay->guard, rec->lsn)) {
+	case GUARD_APPLY:
+		break;
+	case GUARD_POISON:
+		leave_out(s, rec);
+		return;
+	case GUARD_SKIP:
+		s->replay->damage = true;
+		return;
+	}
+	if (rec->type == JOURNAL_MESSAGE || rec->type == JOURNAL_LARGE) {
 		on_message(s, rec);
 	} else if (rec->type == JOURNAL_RETRY || rec->type == JOURNAL_DONE) {
 		on_event(s, rec);
@@ -306,6 +402,10 @@ apply(struct spooler *s, const struct journal_record *rec)
 		on_settled(s, rec);
 	} else if (rec->type == JOURNAL_STATE) {
 		on_state(s, rec);
+	} else if (rec->type == JOURNAL_RECEIVED) {
+		on_received(s, rec);
+	} else if (rec->type == JOURNAL_BEGUN) {
+		on_begun(s, rec);
 	} else {
 		log_error("replay: record type %u is not known; ignored",
 		    (unsigned)rec->type);
@@ -332,6 +432,7 @@ segment_done(struct workq_job *job)
 		    "mail is not delivered until this is mended and ecelerity "
 		    "restarted", r->old.epoch, strerror(r->error));
 		s->replay->damage = true;
+		s->replay->unread = true;
 		/* Never reused while it could not be read. */
 		journal_pin(s->journal, r->old.epoch);
 		free(g);
@@ -344,7 +445,10 @@ segment_done(struct workq_job *job)
 		journal_pin(s->journal, r->old.epoch);
 	}
 	s->replay->damage = s->replay->damage || r->damaged_bytes > 0;
+	s->replay->journal_damage = s->replay->journal_damage ||
+	    r->damaged_bytes > 0;
 	replay_scan_again(r, &g->scan);
+	replay_guard_segment(&s->replay->guard, r->old.epoch);
 	s->replay->job = g;
 	s->replay->in_batch = false;
 	loop_again(s->loop);
@@ -489,6 +593,7 @@ next_segment(struct spooler *s)
 	}
 	free(g);
 	segment_image_fini(&p->image);
+	replay_guard_close(&p->guard);
 	p->phase = PHASE_ENTER;
 	p->entered = 1;
 	p->n_enter = s->index.msgs.fresh;
@@ -499,8 +604,9 @@ void
 replay_journal_start(struct spooler *s)
 {
 	s->replay->phase = PHASE_JOURNAL;
-	s->replay->damage = s->replay->damage ||
-	    journal_is_damaged(s->journal);
+	replay_guard_open(&s->replay->guard, s->fs, s->journal_dir);
+	s->replay->journal_damage = journal_is_damaged(s->journal);
+	s->replay->damage = s->replay->damage || s->replay->journal_damage;
 	next_segment(s);
 }
 
@@ -513,6 +619,7 @@ replay_start(struct spooler *s, struct error *err_out)
 	(void)err_out;
 	s->replay = p;
 	index_init(&p->batches);
+	index_init(&p->received);
 	index_init(&p->ended);
 	index_init(&p->works);
 	index_init(&p->looked);
@@ -541,6 +648,13 @@ replay_has_batch(const struct spooler *s, msgid batch)
 	return s->replay != NULL && index_find(&s->replay->batches, batch) != 0;
 }
 
+bool
+replay_has_received(const struct spooler *s, msgid batch)
+{
+	return s->replay != NULL &&
+	    index_find(&s->replay->received, batch) != 0;
+}
+
 /* The checkpoint counts for a third, the journal for another, entering the
  * queues for the last. */
 unsigned
@@ -564,6 +678,12 @@ replay_percent(const struct spooler *s)
 		break;
 	}
 	return 100;
+}
+
+bool
+replay_is_swept(const struct spooler *s)
+{
+	return s->replay == NULL || s->replay->swept;
 }
 
 bool
@@ -597,7 +717,9 @@ replay_destroy(struct replay **rp)
 		}
 		workq_destroy(&p->reader);
 		segment_image_fini(&p->image);
+		replay_guard_fini(&p->guard);
 		index_fini(&p->batches);
+		index_fini(&p->received);
 		index_fini(&p->ended);
 		index_fini(&p->works);
 		index_fini(&p->looked);

@@ -7,6 +7,7 @@
 #ifndef EC_REPLAY_H
 #define EC_REPLAY_H
 
+#include "spooler/replay_guard.h"
 #include "spooler/replay_scan.h"
 #include "spooler/spooler.h"
 
@@ -22,6 +23,9 @@ enum phase {
 	PHASE_CHECKPOINT, PHASE_JOURNAL, PHASE_ENTER, PHASE_STORE, PHASE_DONE
 };
 
+/* In replay.ended: a settle that was begun, of what no record had before. */
+#define ENDED_BEGUN 1u
+
 struct replay {
 	struct workq *reader;
 	enum phase phase;
@@ -30,6 +34,8 @@ struct replay {
 	uint64_t loaded, to_load;	/* messages of it */
 	bool damage;			/* of the journal or the checkpoint:
 					 * files that nobody knows are mail */
+	bool journal_damage;		/* of these, the journal */
+	bool unread;			/* a segment could not be read at all */
 	uint32_t entered, n_enter;	/* slots */
 	unsigned segment, n_segments;
 	uint32_t first_epoch;		/* of segments with nothing to replay */
@@ -39,7 +45,9 @@ struct replay {
 	bool in_batch;
 	uint32_t pos, n;
 	struct loop_hook hook;
+	struct replay_guard guard;
 	struct index batches;		/* ids of batches seen */
+	struct index received;		/* the same of mail in memory */
 	struct index ended;		/* ids of messages with a done record */
 	struct index works;		/* whose outcomes had a retry in them */
 	struct index looked;		/* ids whose .meta was asked for by

@@ -78,6 +78,45 @@ keep_damage(struct replay_scan *r, const struct buf *why)
 	r->error = errno;
 }
 
+static int
+write_synced(const struct fs *fs, int base, const char *name,
+    struct slice bytes)
+{
+	int fd = fs->open_at(base, name, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+	int result = fd < 0 || fs_write_all(fs, fd, bytes.ptr, bytes.len, 0) <
+	    0 || fs->sync_data(fd) < 0 ? -1 : 0;
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	return result;
+}
+
+int
+replay_scan_keep_record(const struct fs *fs, int base, uint64_t lsn,
+    struct slice payload, struct slice why)
+{
+	char name[96], note[104];
+	int dir, result;
+
+	snprintf(name, sizeof name, "quarantine/record-%u-%u.%llu",
+	    (unsigned)(lsn >> 32), (unsigned)lsn,
+	    (unsigned long long)clock_wall_us());
+	snprintf(note, sizeof note, "%s.why", name);
+	if (write_synced(fs, base, name, payload) < 0 ||
+	    write_synced(fs, base, note, why) < 0) {
+		return -1;
+	}
+	log_critical("replay: %.*s: it is left out, a copy is %s",
+	    (int)(why.len - 1), why.ptr, name);
+	dir = fs->open_at(base, "quarantine", O_RDONLY | O_DIRECTORY, 0);
+	result = dir < 0 ? -1 : fs->sync_dir(dir);
+	if (dir >= 0) {
+		close(dir);
+	}
+	return result;
+}
+
 void
 replay_scan_run(struct replay_scan *r)
 {

@@ -28,6 +28,9 @@ struct replay_scan {
 };
 
 void replay_scan_run(struct replay_scan *r);
+/* One record that cannot be applied, to quarantine, durable; -1 with errno. */
+int replay_scan_keep_record(const struct fs *fs, int base, uint64_t lsn,
+	struct slice payload, struct slice why);
 /* A scan of what was read, from the start. */
 void replay_scan_again(const struct replay_scan *r, struct journal_scan *out);
 

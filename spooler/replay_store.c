@@ -185,11 +185,8 @@ judge(struct spooler *s, const struct name *n)
 	}
 	if (slot != 0 && (index_at(&s->index, slot)->queue != 0 ||
 	    index_at(&s->index, slot)->txn != 0)) {
-		struct msg *m = index_at(&s->index, slot);
-
-		if ((m->flags & MSG_SETTLED) == 0) {
-			m->flags |= MSG_FILES;	/* it lives in the journal */
-		}
+		/* Half of a pair shows when it is loaded. */
+		index_at(&s->index, slot)->flags |= MSG_FILES;
 		return false;
 	}
 	if (n->has == HAS_DATA) {
@@ -262,7 +259,8 @@ take_found(struct spooler *s, const struct name *n, const struct found *f)
 		m->flags = f->meta.doubt ? MSG_DOUBT : 0;
 	}
 	m = index_at(&s->index, slot);
-	m->flags |= MSG_SETTLED;
+	m->flags |= MSG_FILES;
+	index_set_settled(&s->index, m);
 	m->received_s = (uint32_t)(f->meta.env.received_us / 1000000u);
 	m->queue = q->number;
 	s->replay->settled_found++;
@@ -278,17 +276,46 @@ replay_no_queue(void)
 	    "spool for the next start");
 }
 
-/* States whose message has neither record nor files: it ended long ago. */
+/* Settled, waiting, and its files stand in no directory. */
+static bool
+is_stolen(const struct msg *m)
+{
+	return (m->flags & (MSG_SETTLED | MSG_FILES | MSG_GONE | MSG_FETCH)) ==
+	    MSG_SETTLED && m->txn == 0 && (m->state == MSG_ACTIVE ||
+	    m->state == MSG_DELAYED);
+}
+
 static void
-drop_lost_states(struct spooler *s)
+drop_stolen(struct spooler *s, uint32_t slot)
+{
+	static struct log_rate rate;	/* one per place, as log_limited asks */
+	struct msg *m = index_at(&s->index, slot);
+	char text[MSGID_TEXT_LEN + 1];
+
+	msgid_format(m->id, text);
+	log_limited(&rate, EC_CRITICAL, "message %s has lost its files, which "
+	    "nobody but us should take away: it is not delivered", text);
+	checkpoint_note(s, m, journal_newest(s->journal));
+	handout_withdraw(s, slot);
+	index_remove(&s->index, slot);
+}
+
+/* Known to checkpoint or journal and without files; and states whose message
+ * has neither record nor files: it ended long ago. */
+static void
+drop_lost(struct spooler *s)
 {
 	uint32_t fresh = s->index.msgs.fresh, n = 0;
 
 	for (uint32_t slot = 1; slot < fresh; slot++) {
 		struct msg *m = index_at(&s->index, slot);
 
-		if (index_is_live(&s->index, slot) && m->queue == 0 &&
-		    m->txn == 0) {
+		if (!index_is_live(&s->index, slot)) {
+			continue;
+		}
+		if (is_stolen(m)) {
+			drop_stolen(s, slot);
+		} else if (m->queue == 0 && m->txn == 0) {
 			replay_drop(s, slot);
 			n++;
 		}
@@ -305,7 +332,7 @@ finish(struct spooler *s)
 	struct replay *p = s->replay;
 
 	if (!p->dirs_failed) {
-		drop_lost_states(s);
+		drop_lost(s);
 	}
 	p->phase = PHASE_DONE;
 	if (p->damage) {
@@ -491,6 +518,9 @@ replay_store_start(struct spooler *s)
 	/* What is not there any more when the sweep looks for it was removed
 	 * by a process before us: durably, after this. */
 	settle_sync_all(s);
+	if (!s->replay->unread) {
+		large_sweep(s, s->replay->journal_damage);
+	}
 	s->replay->sweep_at = 1;
 	s->replay->sweep_end = s->replay->ended.msgs.fresh;
 	next_dirs(s);
@@ -509,7 +539,9 @@ replay_sweep(struct spooler *s)
 		struct msg *e = index_at(&p->ended, p->sweep_at);
 
 		/* Its segment is pinned until that is done. */
-		settle_remove(s, e->id, e->due);
+		if (index_is_live(&p->ended, p->sweep_at)) {
+			settle_remove(s, e->id, e->due);
+		}
 	}
 	if (p->sweep_at < p->sweep_end) {
 		loop_again(s->loop);
@@ -518,5 +550,6 @@ replay_sweep(struct spooler *s)
 	p->swept = true;
 	settle_flush(s);
 	journal_replayed(s->journal);
+	intake_retry(s);
 	next_dirs(s);
 }

@@ -2,7 +2,7 @@
 /*
  * Old mail leaves the journal for the hashed store.
  *
- *	round: up to 512 messages that are Settle_After old
+ *	round: up to 2048 messages that are Settle_After old
  *	thread: data (then links), .meta, and one sync for all of them
  *	journal: SETTLED, durable -> the segment is pinned no more by them
  *
@@ -15,14 +15,17 @@
  * A round that fails on disk is tried again later; its mail stays in the
  * journal.
  */
-#include "spooler/spooler.h"
+#include "spooler/engine.h"
 
 #include <sys/syscall.h>
 
 #include "common/base/log.h"
 #include "common/base/wire.h"
 
-#define ROUND_MESSAGES 512u
+/* The more at once, the less do a sync, its 256 directories and as many inode
+ * tables cost each: 2,048 settle 1.6 times as fast as 512. */
+#define ROUND_MESSAGES 2048u
+#define ROUND_RECORD_MAX (1u << 20)	/* bytes; any segment has room for it */
 #define REMOVE_BATCH 1024u
 #define AGAIN_US 5000000u
 #define PAUSE_MIN_US 5000u
@@ -32,6 +35,8 @@ struct settle_body {		/* of one transaction, for the thread to read: its
 				 * hold keeps these bytes as they are */
 	struct slice *parts;	/* in memory, or else: */
 	unsigned n;
+	bool large;		/* in large/: linked, not written */
+	msgid batch;
 	int fd;			/* of its segment, pinned */
 	uint64_t size, at;
 };
@@ -50,6 +55,8 @@ struct settle_round {
 	struct list_node link;	/* waits for room in the journal */
 	struct spooler *s;
 	unsigned n;
+	size_t record;		/* at most so many bytes say that it settled */
+	bool full;
 	bool bad;
 	struct error err;
 	uint32_t epochs[ROUND_MESSAGES];	/* pinned, per transaction */
@@ -179,7 +186,13 @@ settle_one(struct settle_round *r, struct settle_item *it, msgid *first,
 {
 	struct store *st = &r->s->store;
 
-	if (it->first) {
+	if (r->bodies[it->body].large) {
+		if (store_link_large(st, r->bodies[it->body].batch,
+		    it->meta.rcpt.id, d) < 0) {
+			return error_sys(&r->err, "cannot link a body of "
+			    "large/");
+		}
+	} else if (it->first) {
 		*first = it->meta.rcpt.id;
 		if (write_body(r, it, d) < 0) {
 			return -1;
@@ -233,7 +246,9 @@ unmark(struct spooler *s, struct settle_item *it)
 	}
 	/* To the end of the order: others first. */
 	if (x->unsettled > 0) {
-		x->settle_us = spooler_now(s) + AGAIN_US;
+		uint64_t when = spooler_now(s) + AGAIN_US;
+
+		x->settle_us = when - EC_MIN(when, s->set.settle_after_us);
 		list_remove(&x->settle);
 		list_push_back(&s->settle_order, &x->settle);
 	}
@@ -245,8 +260,8 @@ settled(struct spooler *s, struct settle_item *it, uint32_t epoch)
 	struct msg *m = index_at(&s->index, it->msg);
 	struct txn *x;
 
-	m->flags = (uint8_t)((m->flags & ~(MSG_SETTLING | MSG_FILES)) |
-	    MSG_SETTLED);
+	m->flags &= (uint8_t)~MSG_SETTLING;
+	index_set_settled(&s->index, m);
 	checkpoint_note(s, m, epoch);
 	x = txn_at(&s->txns, m->txn);
 	x->file = m->id;
@@ -370,13 +385,26 @@ static void
 body_of(struct spooler *s, const struct txn *x, struct settle_body *b)
 {
 	*b = (struct settle_body){ .n = x->n_pieces, .size = x->size,
-		.at = x->body_at,
+		.at = x->body_at, .large = x->large, .batch = x->batch_id,
 		.fd = journal_segment_fd(s->journal, x->epoch) };
 	b->parts = xcalloc(EC_MAX(b->n, 1u), sizeof *b->parts);
 	for (unsigned i = 0; i < b->n; i++) {
 		b->parts[i] = slice_make(slabs_at(&s->slabs, x->pieces[i]),
 		    x->pieces[i].length);
 	}
+}
+
+/* For one more message?  Its queue may have to be named, too. */
+static bool
+has_room(struct spooler *s, struct settle_round *r, const struct msg *m)
+{
+	size_t more = CHECKPOINT_PUT_BYTES + CHECKPOINT_QUEUE_BYTES +
+	    queue_at(&s->queues, m->queue)->key_len;
+
+	r->full = r->n == ROUND_MESSAGES ||
+	    r->record + more > ROUND_RECORD_MAX;
+	r->record += r->full ? 0 : more;
+	return !r->full;
 }
 
 /* Adds a transaction's messages to the round; false when some are left. */
@@ -404,7 +432,7 @@ round_add(struct spooler *s, struct settle_round *r, struct txn *x)
 		    m->queue == 0) {
 			continue;
 		}
-		if (r->n == ROUND_MESSAGES) {
+		if (!has_room(s, r, m)) {
 			all = false;	/* the rest next time */
 			break;
 		}
@@ -441,8 +469,9 @@ begin_round(struct spooler *s)
 	list_each(n, tmp, &s->settle_order) {
 		struct txn *x = list_entry(n, struct txn, settle);
 
-		if (x->settle_us > now || (r != NULL &&
-		    r->n == ROUND_MESSAGES)) {
+		/* A reload may have changed the wait: it counts for all. */
+		if (x->settle_us + s->set.settle_after_us > now ||
+		    (r != NULL && r->full)) {
 			break;
 		}
 		if (r == NULL) {
@@ -519,7 +548,8 @@ removal_done(struct workq_job *job)
 		    r->err.text);
 	}
 	for (unsigned i = 0; i < r->n; i++) {
-		if (!r->ok) {
+		/* (One that came again meanwhile has files of its own.) */
+		if (!r->ok && index_find(&s->index, r->ids[i]) == 0) {
 			remove_one(s, r->ids[i], r->epochs[i], true);
 		}
 		journal_unpin(s->journal, r->epochs[i]);
@@ -563,6 +593,18 @@ void
 settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
 {
 	remove_one(s, id, done_epoch, false);
+}
+
+void
+settle_remove_begun(struct spooler *s, msgid id, uint32_t epoch)
+{
+	remove_one(s, id, epoch, true);
+}
+
+void
+settle_submit(struct spooler *s, struct workq_job *job)
+{
+	workq_submit(s->settle->thread, job);
 }
 
 struct sync_all {
@@ -642,7 +684,11 @@ settle_create(struct spooler *s)
 	loop_timer_init(&t->next, s->loop, on_next, s);
 	first->run = low_priority;
 	first->done = nothing;
-	workq_submit(t->thread, first);
+	if (s->engine == &engine_hashed) {
+		free(first);	/* clients wait for this thread */
+	} else {
+		workq_submit(t->thread, first);
+	}
 	return t;
 }
 

@@ -5,6 +5,7 @@
  * and touch nothing of it.
  *
  *	intake	 STORE from listeners        -> journal -> queue, STORED
+ *	large	 LARGE_DATA, STORE_LARGE     -> large/ -> journal, as STORE
  *	handout	 READY, PULL, WORK           queues -> deliverers
  *	outcome	 OUTCOME, expiry, bounces    -> journal -> gone or delayed
  *	settle	 old mail                    journal -> hashed store
@@ -40,8 +41,12 @@ enum note_kind {	/* journal_note.what */
 	NOTE_DSN,	/* a: txn */
 	NOTE_OUTCOME,	/* a: message, b: id, c: work to acknowledge or 0 */
 	NOTE_RETRY,	/* the same; the message stays */
+	NOTE_PASSED,	/* the same; the client is told, and has its mail */
 	NOTE_STATE,	/* a: message, b: id */
 	NOTE_SETTLED,	/* b: struct settle_round * */
+	NOTE_BEGUN,	/* b: struct hashed_round * */
+	NOTE_HASHED,	/* the same: its files and records are durable */
+	NOTE_SPILLED,	/* a: txn, b: the one in memory that it came from */
 };
 
 struct listener_peer {
@@ -74,6 +79,9 @@ struct work {
 	bool told;		/* held: its outcome was said to the spooler
 				 * before us, which may have written it */
 	bool written;		/* its outcome is on the way to disk */
+	bool alone;		/* a suspect's: nothing else was begun there */
+	bool let_go;		/* the same, but it took too long */
+	bool blamed;		/* its deliverer may have died of it */
 	bool judged;		/* its deliverer is dead, each message was
 				 * dealt with by its stage */
 	uint16_t writing;	/* then: records of that on the way to disk;
@@ -87,9 +95,16 @@ struct work {
 #define WORK_SLOT_BITS 13u
 _Static_assert(STAGE_SLOTS == 1u << WORK_SLOT_BITS, "slots in work numbers");
 
+enum death {		/* of a deliverer */
+	DEATH_LEFT,		/* asked to: nobody is blamed */
+	DEATH_UNSEEN,		/* another stands there */
+	DEATH_CRASH,
+};
+
 struct deliverer_peer {
 	struct ipc_link *link;
 	uint32_t incarnation;
+	enum death death;	/* while dying */
 	bool spoken;		/* WORK_HELLO_END */
 	bool dying;		/* reaped; its last words are being read */
 	struct list_node works;
@@ -102,16 +117,42 @@ struct deliverer_peer {
 struct settings {	/* of the configuration, as used per message */
 	uint64_t settle_after_us, checkpoint_us;
 	uint64_t arena_bytes;	/* Arena_Size, of each listener */
+	uint64_t large_bytes;	/* a settled body above it is not brought into
+				 * memory */
 	struct slice hostname, mailer_daemon;
 	uint32_t max_batch;
 };
 
+struct checkpoint_limits {	/* 0: as checkpoint.c has it */
+	unsigned deltas;	/* of one base */
+	uint64_t reserve_step;	/* bytes: room kept for the next base, grows
+				 * by this */
+};
+
+/* Messages that may kill a deliverer: suspects.c. */
+struct suspects {
+	uint32_t head, tail, n;
+	int deliverer;		/* kept for them, -1 none */
+	uint64_t work;		/* on trial there, 0 none */
+	/* Monotonic: when it was taken, its first trial began (0: none has),
+	 * the latest began; it is not taken again before... */
+	uint64_t since_us, first_us, began_us, rest_until_us;
+	uint64_t patience_us;	/* of the trial */
+	uint64_t drain_us;	/* a single deliverer may be got ready for */
+};
+
+struct poison;
 struct logfeed;
 struct replay;
 struct settle;
 struct loader;
 struct checkpoint;
 struct import;
+struct engine;
+struct hashed;
+struct memory;
+struct passthrough;
+struct large;
 
 struct spooler {
 	struct worker *w;
@@ -126,6 +167,7 @@ struct spooler {
 	msgid own_ids[2];		/* taken ahead for the next bounce */
 	struct journal *journal;
 	struct journal_limits limits;	/* 0: as configured */
+	struct checkpoint_limits checkpoint_limits;
 	struct index index;
 	struct index held;		/* ids at deliverers since before our
 					 * start: queue is the deliverer, due
@@ -151,10 +193,17 @@ struct spooler {
 	uint64_t next_work;
 	struct logfeed *log;
 	struct replay *replay;		/* NULL once it is done */
+	const struct engine *engine;
+	struct hashed *hashed;		/* NULL with another engine */
+	struct memory *memory;		/* the same */
+	struct passthrough *passthrough;
 	struct settle *settle;
 	struct checkpoint *checkpoint;
 	struct loader *loader;
 	struct import *import;
+	struct large *large;
+	struct suspects suspects;
+	struct poison *poison;
 	struct loop_timer wheel, second;
 	struct loop_hook turn_end;
 	bool started_handout;	/* every deliverer has spoken */
@@ -192,6 +241,21 @@ void intake_link_up(struct spooler *s, struct ipc_link *k);
 void intake_link_down(struct spooler *s, struct ipc_link *k);
 void intake_dead(struct spooler *s, unsigned index, uint32_t incarnation);
 void intake_stored(struct spooler *s, const struct journal_note *n);
+/* Answers the STORE whose note this is. */
+void intake_answer(struct spooler *s, const struct journal_note *n,
+	enum store_result result);
+/* With the reply of the next host. */
+void intake_answer_as(struct spooler *s, const struct journal_note *n,
+	const struct event *e);
+/* Too much of the arena is held: this body leaves it; true if it did. */
+bool intake_relieve(struct spooler *s, struct txn *x);
+/* The log's R of mail whose body is not in the journal (flags of
+ * JOURNAL_RECEIVED); there is room. */
+void intake_say_received(struct spooler *s, const struct txn *x,
+	uint32_t flags);
+/* The whole of it, appended as a message record. */
+enum journal_room intake_append(struct spooler *s, const struct txn *x,
+	bool important, const struct journal_note *note);
 /* Room in the journal, or replay has ended. */
 void intake_retry(struct spooler *s);
 /* Each second. */
@@ -200,18 +264,27 @@ void intake_second(struct spooler *s);
 void intake_keep(struct spooler *s);
 /* A durable transaction's messages enter the index and queues. */
 void intake_admit(struct spooler *s, struct txn *x, uint64_t lsn);
-/* Its body and envelope are durable in this segment. */
+/* Its body (of a large one: where it is) and envelope are durable in this
+ * segment. */
 void txn_in_journal(struct spooler *s, struct txn *x, uint32_t epoch,
 	uint64_t payload_at);
 
 /* handout */
 void handout_link_up(struct spooler *s, struct ipc_link *k);
 void handout_link_down(struct spooler *s, struct ipc_link *k);
-void handout_dead(struct spooler *s, unsigned index, uint32_t incarnation);
+void handout_dead(struct spooler *s, unsigned index, uint32_t incarnation,
+	enum death death);
 void handout_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m);
 void handout_run(struct spooler *s);	/* at the end of a turn */
 /* Often: nothing is handed out of suspended queues, but their mail ages. */
 void handout_expire(struct spooler *s);
+/* A message in no list is due: to its queue's end, or front, and offered; a
+ * suspect to the suspects. */
+void handout_place(struct spooler *s, uint32_t msg, bool front);
+/* A suspect by itself to this deliverer, nobody's credit asked; NULL: its body
+ * is being brought, or is to be, and it is back in a list. */
+struct work *handout_alone(struct spooler *s, uint32_t msg,
+	unsigned deliverer);
 /* The queue has active mail: see to it that it is offered. */
 void handout_wake(struct spooler *s, struct queue *q);
 void handout_slab_gone(void *arg, uint32_t handle, uint32_t lent);
@@ -276,12 +349,16 @@ void outcome_still_doubtful(struct spooler *s, struct work *w, unsigned i,
 /* A message in no list has come to its end (expiry): it is loaded if need be,
  * then P and a bounce. */
 void outcome_end(struct spooler *s, uint32_t msg);
+/* A message of passthrough in no list ends: its client is told so. */
+void outcome_cut(struct spooler *s, uint32_t msg, const char *reply);
 /* The same with what is there of its body, which could not be brought. */
 void outcome_end_now(struct spooler *s, uint32_t msg);
 /* Is it past its expiry? */
 bool outcome_is_expired(struct spooler *s, const struct msg *m);
 /* No retry is ever further away, microseconds. */
 uint64_t outcome_longest_wait(struct spooler *s, const struct msg *m);
+/* Its P record: it is in quarantine.  False when there is no room just now. */
+bool outcome_poison(struct spooler *s, uint32_t msg);
 /* The message has left the spool: nothing but files may be left of it. */
 void outcome_forget(struct spooler *s, uint32_t msg, uint32_t done_epoch);
 
@@ -293,7 +370,11 @@ void settle_tick(struct spooler *s);
 void settle_commit_took(struct spooler *s, uint64_t us);
 void settle_durable(struct spooler *s, const struct journal_note *n);
 void settle_remove(struct spooler *s, msgid id, uint32_t done_epoch);
+/* Files whose writing failed, or that nobody is to find: pins that segment. */
+void settle_remove_begun(struct spooler *s, msgid id, uint32_t epoch);
 void settle_flush(struct spooler *s);
+/* In the thread that alone writes, removes and syncs spool files. */
+void settle_submit(struct spooler *s, struct workq_job *job);
 /* Syncs all directories, before any removal that is asked for later. */
 void settle_sync_all(struct spooler *s);
 void settle_state_durable(struct spooler *s, const struct journal_note *n);
@@ -326,6 +407,12 @@ void loader_destroy(struct loader **l);
  * message; handout_loaded() is called later.  False: too many at once. */
 bool loader_start(struct spooler *s, struct txn *x, uint32_t msg);
 
+/* large: bodies that go to a file as they come; NULL on error */
+struct large *large_create(struct spooler *s, struct error *err_out);
+/* The journal is read: bodies found at the start that no record names go; with
+ * damage, to quarantine. */
+void large_sweep(struct spooler *s, bool damage);
+
 /* import: mail of other spools, from pickup/ */
 struct import *import_create(struct spooler *s);
 /* Before replay: takes away what a crash left half taken. */
@@ -349,6 +436,8 @@ void replay_destroy(struct replay **r);
 /* Was this batch found in the journal (live or not)?  Until listeners have
  * all spoken after a restart. */
 bool replay_has_batch(const struct spooler *s, msgid batch);
+/* Was it logged as received by a process that kept it in memory? */
+bool replay_has_received(const struct spooler *s, msgid batch);
 /* Was the outcome of this work found?  Until deliverers have all spoken. */
 bool replay_has_work(const struct spooler *s, uint64_t number);
 /* Has everything been read that may tell of this message?  If only its files
@@ -361,6 +450,9 @@ bool replay_may_find(const struct spooler *s, const struct txn *x);
 /* A message ended: files of it that are still to be found are no mail. */
 void replay_note_end(struct spooler *s, msgid id, uint32_t done_epoch);
 unsigned replay_percent(const struct spooler *s);	/* of the journal */
+/* What the journal ended has no files any more, or they go before any that are
+ * written from now on. */
+bool replay_is_swept(const struct spooler *s);
 /* The index has all that is settled, though files may be left to look at. */
 bool replay_is_complete(const struct spooler *s);
 /* Journal and store are read; what is kept of it is for replay_has_batch. */

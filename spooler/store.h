@@ -6,8 +6,9 @@
  *	CC/CC-PPPPP-SSSSSSSS		data: the message as on the wire, CRLF
  *	CC/CC-PPPPP-SSSSSSSS.meta	text (meta.h)
  *
- * and beside the 256: journal, quarantine, checkpoint, pickup, each a
- * directory.  Order of writing: data, links, meta, then store_sync(); only then
+ * and beside the 256: journal, quarantine, checkpoint, pickup, large, each a
+ * directory.  large/ has bodies that are in no record of the journal, by their
+ * batch id: what is settled is a link of them.  Order of writing: data, links, meta, then store_sync(); only then
  * may the journal forget (SETTLED).  Removing: meta, data, store_sync().
  *
  * store_sync() is one sync of the whole file system for hundreds of files; each
@@ -28,6 +29,7 @@ struct store {
 	const struct fs *fs;
 	int base;		/* SpoolBase */
 	int dirs[256];
+	int large;
 	mode_t mode;		/* Spool_Mode */
 	bool at_once;		/* store_sync() syncs the file system */
 };
@@ -55,6 +57,9 @@ int store_link_data(struct store *s, msgid from, msgid to,
 	struct store_dirty *d);
 int store_write_meta(struct store *s, const struct meta *m,
 	struct store_dirty *d, struct error *err_out);
+/* The same of a body in large/; its bytes are synced. */
+int store_link_large(struct store *s, msgid batch, msgid to,
+	struct store_dirty *d);
 /* All of it is durable, or -1: then write it anew, never sync it again. */
 int store_sync(struct store *s, const struct store_dirty *d,
 	struct error *err_out);
@@ -70,8 +75,21 @@ int store_remove_again(struct store *s, msgid id, struct store_dirty *d,
 int store_read_meta(struct store *s, msgid id, struct buf *out,
 	struct error *err_out);
 int store_open_data(struct store *s, msgid id);
+/* "F9-4B-02001-C6DD1CA4": the name of a body in large/, and back. */
+void store_large_name(msgid batch, char out[STORE_NAME]);
+bool store_large_parse(const char *name, msgid *batch_out);
+/* To read, or made anew (it must not be there). */
+int store_open_large(struct store *s, msgid batch, bool make);
+int store_remove_large(struct store *s, msgid batch);
 /* Moves a file of directory dir to quarantine, with the reason beside it. */
 int store_quarantine(struct store *s, unsigned dir, const char *name,
 	const char *why);
+/* The same of a body in large/. */
+int store_quarantine_large(struct store *s, msgid batch, const char *why);
+/* A whole message: body (its bytes, or a file below SpoolBase that has them),
+ * .meta and the reason, durable. */
+int store_quarantine_copy(struct store *s, msgid id, const struct slice *body,
+	unsigned n, const char *file, struct slice meta, const char *why,
+	struct error *err_out);
 
 #endif

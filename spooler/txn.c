@@ -2,6 +2,7 @@
 /* Transactions in memory. */
 #include "spooler/txn.h"
 
+#include "common/base/fdio.h"
 #include "common/base/wire.h"
 
 void
@@ -58,6 +59,7 @@ txn_create(struct txns *t, const struct envelope *e, struct slice encoded,
 	x->flags = e->flags;
 	x->protocol = e->protocol;
 	x->size = size;
+	x->fd = -1;
 	x->sender = moved(e->sender, encoded, x->env);
 	x->envid = moved(e->envid, encoded, x->env);
 	x->group = moved(e->group, encoded, x->env);
@@ -104,6 +106,7 @@ txn_drop_pieces(struct txns *t, struct txn *x)
 		x->pieces = x->inline_pieces;
 	}
 	x->n_pieces = 0;
+	fdio_close(&x->fd);
 }
 
 bool
@@ -114,6 +117,9 @@ txn_put(struct txns *t, struct txn *x)
 	}
 	ec_assert(x->unsettled == 0);
 	txn_drop_pieces(t, x);
+	if (x->large) {
+		t->on_large(t->arg, x->batch_id);
+	}
 	list_remove(&x->settle);
 	/* A free slot holds a link of 4 bytes, never an address. */
 	memset(pool_at(&t->pool, x->slot), 0, sizeof x);

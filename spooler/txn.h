@@ -8,8 +8,9 @@
  *	holds	works in flight that read its pieces
  *
  * While it has unsettled messages it pins the journal segment of its record.
- * The body is in pieces (arena memory, a cache), in that segment, or, settled,
- * in the data file of any of its messages.
+ * The body is in pieces (arena memory, a cache), in that segment, in large/ of
+ * the store, or, settled, in the data file of any of its messages.  Of a body
+ * in a file the descriptor is what pieces are of others: a cache.
  */
 #ifndef EC_TXN_H
 #define EC_TXN_H
@@ -29,6 +30,9 @@ struct txn {
 	uint32_t flags;		/* envelope flags */
 	uint8_t protocol;
 	bool loading;		/* a reader brings its body */
+	bool spilling;		/* in memory only; its record is on the way */
+	bool large;		/* body: large/BATCH, which goes with it */
+	int fd;			/* its body's file, -1: not open */
 	uint16_t n_pieces;
 	uint32_t refs, holds, unsettled;
 	uint32_t epoch;		/* journal segment, 0: not in the journal */
@@ -38,8 +42,10 @@ struct txn {
 	uint32_t env_len;
 	char *env;		/* encoded, owned; slices below point into it */
 	struct slice sender, envid, group, binding;
-	uint64_t settle_us;	/* monotonic: when it is old enough */
-	struct list_node settle;	/* oldest first */
+	uint64_t settle_us;	/* monotonic: since when it waits to be
+				 * Settle_After old */
+	struct list_node settle;	/* oldest first; in memory only:
+				 * memory.c's */
 	uint32_t wait_head;	/* messages waiting for its body, by msg.next */
 	struct piece inline_pieces[TXN_INLINE_PIECES];
 	struct piece *pieces;	/* inline or heap */
@@ -48,6 +54,9 @@ struct txn {
 struct txns {
 	struct pool pool;	/* of struct txn * : the objects do not move */
 	struct slabs *slabs;
+	/* A large one is freed. */
+	void (*on_large)(void *arg, msgid batch);
+	void *arg;
 };
 
 void txns_init(struct txns *t, struct slabs *slabs);
@@ -61,9 +70,15 @@ void txn_set_pieces(struct txn *x, const struct piece *pieces, unsigned n);
 static inline bool
 txn_is_resident(const struct txn *x)
 {
-	return x->n_pieces > 0 || x->size == 0;
+	return x->n_pieces > 0 || x->size == 0 || x->fd >= 0;
 }
-/* Gives the pieces back if nobody reads them. */
+/* Its pieces are a copy, which may go at any time. */
+static inline bool
+txn_is_on_disk(const struct txn *x)
+{
+	return x->epoch != 0 || x->file != MSGID_NONE;
+}
+/* Gives the pieces back, closes the file, if nobody reads them. */
 void txn_drop_pieces(struct txns *t, struct txn *x);
 /* Frees it when neither refs nor holds are left; true if it is gone.  The
  * caller has released the journal pin. */

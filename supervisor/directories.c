@@ -22,6 +22,26 @@ directory_of(const char *path, char *out, size_t size)
 	return slice_copy(out, size, dir);
 }
 
+/* What is kept in a directory that we made is not to go with it in a power cut.
+ * One that may not be read is left to the file system. */
+static int
+sync_parent(const struct directory *d, const char *path, struct error *err_out)
+{
+	char parent[PATH_MAX];
+	int fd = directory_of(path, parent, sizeof parent) ?
+	    open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int r = fd < 0 && errno == EACCES ? 0 : fd < 0 ? -1 : fsync(fd);
+
+	if (r < 0) {
+		error_sys(err_out, "cannot sync the directory that %s (%s) was "
+		    "made in", path, d->what);
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return r;
+}
+
 static int
 make_one(const struct directory *d, bool as_root, struct error *err_out)
 {
@@ -36,7 +56,7 @@ make_one(const struct directory *d, bool as_root, struct error *err_out)
 		return error_sys(err_out, "cannot give directory %s (%s) to "
 		    "user %s", d->path, d->what, d->user->name);
 	}
-	return 0;
+	return sync_parent(d, d->path, err_out);
 }
 
 static int
@@ -55,7 +75,11 @@ make_parents(const struct directory *d, struct error *err_out)
 			continue;
 		}
 		slice_copy(part, sizeof part, slice_make(d->path, i));
-		if (mkdir(part, 0755) < 0 && errno != EEXIST) {
+		if (mkdir(part, 0755) == 0) {
+			if (sync_parent(d, part, err_out) < 0) {
+				return -1;
+			}
+		} else if (errno != EEXIST) {
 			return error_sys(err_out, "cannot make directory %s "
 			    "for %s %s: make it or name another one", part,
 			    d->what, d->path);

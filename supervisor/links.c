@@ -93,7 +93,11 @@ links_connect(struct supervisor *sup, struct child *c)
 static bool
 tell_dead(struct child *c, struct child *peer)
 {
-	put_who(ipc_begin(&peer->link, IPC_SUP_PEER_DEAD), c);
+	struct buf *b = ipc_begin(&peer->link, IPC_SUP_PEER_DEAD);
+
+	put_who(b, c);
+	/* Told to leave, or by a SIGTERM of its own: no crash. */
+	wire_put_u8(b, c->proc.wanted && c->last_status != 0);
 	ipc_end(&peer->link);
 	return true;
 }

@@ -41,7 +41,8 @@ X(SUP_DRAIN, ROLE_BIT(ROLE_SUPERVISOR), ROLE_WORKERS, \
 X(SUP_REOPEN, ROLE_BIT(ROLE_SUPERVISOR), ROLE_WORKERS, \
   "nothing: reopen log files") \
 X(SUP_PEER_DEAD, ROLE_BIT(ROLE_SUPERVISOR), ROLE_WORKERS, \
-  "u8 role, u8 index, u32 incarnation: reaped, it does nothing any more") \
+  "u8 role, u8 index, u32 incarnation, u8 crashed: reaped, it does nothing " \
+  "any more; crashed: it had not been asked to leave") \
 X(SUP_ANSWER, ROLE_BIT(ROLE_SUPERVISOR), ROLE_BIT(ROLE_CONSOLE), \
   "u32 request, u8 ok, bytes text") \
 X(SUP_READY, ROLE_WORKERS, ROLE_BIT(ROLE_SUPERVISOR), "nothing") \
@@ -62,8 +63,18 @@ X(STORE_SLAB_GONE, ROLE_BIT(ROLE_LISTENER), ROLE_BIT(ROLE_SPOOLER), \
   "u32 slab: no extent of it is lent any more") \
 X(STORE, ROLE_BIT(ROLE_LISTENER), ROLE_BIT(ROLE_SPOOLER), \
   "u64 seq, u8 resent, u8 extents, extent[], rest: envelope") \
+X(LARGE_DATA, ROLE_BIT(ROLE_LISTENER), ROLE_BIT(ROLE_SPOOLER), \
+  "u64 batch, extent[]: the next bytes of a large body; the first begins it") \
+X(LARGE_TAKEN, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_LISTENER), \
+  "u64 batch, u8 result (enum store_result; not 0: nothing more of it is " \
+  "kept), extent[]: given back, in the order they came") \
+X(LARGE_ABORT, ROLE_BIT(ROLE_LISTENER), ROLE_BIT(ROLE_SPOOLER), \
+  "u64 batch: there will be no STORE_LARGE") \
+X(STORE_LARGE, ROLE_BIT(ROLE_LISTENER), ROLE_BIT(ROLE_SPOOLER), \
+  "u64 seq, u8 resent, u64 size, rest: envelope; all of its body was said " \
+  "by LARGE_DATA") \
 X(STORED, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_LISTENER), \
-  "u64 seq, u8 result (enum store_result)") \
+  "u64 seq, u8 result (enum store_result); REMOTE: u16 code, bytes reply") \
 X(STORE_CREDIT, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_LISTENER), \
   "u32 window: unanswered STOREs allowed") \
 X(RELEASE, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_LISTENER), \
@@ -98,6 +109,9 @@ X(WORK, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_DELIVERER), \
   "u32 envelope flags, u64 size, u8 extents, " \
   "per extent u32 handle, u32 offset, u32 length; bytes sender, bytes envid, " \
   "u16 recipients, per recipient u64 id, u8 notify, bytes addr, bytes orcpt") \
+X(WORK_FILE, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_DELIVERER), \
+  "as WORK, without extents; fd: a file to read, its first size bytes are " \
+  "the body") \
 X(OUTCOME, ROLE_BIT(ROLE_DELIVERER), ROLE_BIT(ROLE_SPOOLER), \
   "u64 work, u64 bytes sent, 16 bytes remote ip, u16 port, bytes remote name, " \
   "u16 results, per result u64 id, u8 kind (enum event_kind), u8 stage, " \
@@ -143,6 +157,8 @@ enum store_result {
 	STORED_FULL,		/* no room: 452 4.3.1 */
 	STORED_FAILED,		/* the disk refused: 451 4.3.0 */
 	STORED_TOO_BIG,		/* 552 5.3.4 */
+	STORED_REMOTE,		/* not here: the next host's answer, which
+				 * follows */
 	STORE_RESULTS
 };
 

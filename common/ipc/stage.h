@@ -32,6 +32,8 @@ enum stage_point {
 	STAGE_DOT,		/* the final dot left us, no reply yet: doubtful */
 	STAGE_ACCEPTED,		/* 2xx after the dot for those in accepted[] */
 	STAGE_REFUSED,		/* 4xx or 5xx after the dot: not delivered */
+	STAGE_BEGUN,		/* no dot was sent, but the deliverer is at work
+				 * on it: it may be why it died */
 };
 
 struct stage_slot {

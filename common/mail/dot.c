@@ -481,9 +481,9 @@ put_end(struct dot_encoder *e, struct iovec *iov)
 	e->ended = true;
 }
 
-enum dot_status
-dot_encode(struct dot_encoder *e, const struct slice *extents,
-    size_t n_extents, struct iovec *iov, size_t iov_cap, size_t *iov_used_out)
+static enum dot_status
+encode(struct dot_encoder *e, const struct slice *extents, size_t n_extents,
+    bool last, struct iovec *iov, size_t iov_cap, size_t *iov_used_out)
 {
 	size_t n = 0;
 	bool put = true;
@@ -503,9 +503,32 @@ dot_encode(struct dot_encoder *e, const struct slice *extents,
 		}
 		n += put ? 1 : 0;
 	}
-	if (n < iov_cap && !e->ended) {
+	if (n < iov_cap && last && !e->ended) {
 		put_end(e, &iov[n++]);
 	}
 	*iov_used_out = n;
 	return e->ended ? DOT_END : DOT_MORE;
+}
+
+enum dot_status
+dot_encode(struct dot_encoder *e, const struct slice *extents,
+    size_t n_extents, struct iovec *iov, size_t iov_cap, size_t *iov_used_out)
+{
+	return encode(e, extents, n_extents, true, iov, iov_cap, iov_used_out);
+}
+
+enum dot_status
+dot_encode_window(struct dot_encoder *e, struct slice window, bool last,
+    struct iovec *iov, size_t iov_cap, size_t *iov_used_out)
+{
+	return encode(e, &window, 1, last, iov, iov_cap, iov_used_out);
+}
+
+void
+dot_window_next(struct dot_encoder *e, enum dot_lines lines)
+{
+	/* (A CR held back has not gone out yet.) */
+	e->fix = lines == DOT_LINES_FIX || (e->fix && e->state == ENC_CR);
+	e->extent = 0;
+	e->offset = 0;
 }

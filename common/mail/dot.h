@@ -83,4 +83,17 @@ void dot_encoder_init(struct dot_encoder *e, enum dot_lines lines);
 enum dot_status dot_encode(struct dot_encoder *e, const struct slice *extents,
     size_t n_extents, struct iovec *iov, size_t iov_cap, size_t *iov_used_out);
 
+/* The same of a body that comes by and by: window after window, each a single
+ * extent.  When dot_window_is_used() the next may be given; dot_window_next()
+ * says whether its lines are to be fixed.  One that is sent as it is must not
+ * end in CR; behind one that was fixed and does the next is fixed, too. */
+enum dot_status dot_encode_window(struct dot_encoder *e, struct slice window,
+    bool last, struct iovec *iov, size_t iov_cap, size_t *iov_used_out);
+static inline bool
+dot_window_is_used(const struct dot_encoder *e)
+{
+	return e->extent > 0;
+}
+void dot_window_next(struct dot_encoder *e, enum dot_lines lines);
+
 #endif

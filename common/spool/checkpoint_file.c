@@ -4,7 +4,11 @@
 
 #include "common/base/crc.h"
 
-enum { ITEM_DOUBT = 1 };
+enum {	/* the flags of a put */
+	ITEM_DOUBT = 1,
+	ITEM_DEATHS_SHIFT = 4,
+	ITEM_DEATHS = 15,
+};
 
 static uint32_t
 head_crc(const struct checkpoint_head *h)
@@ -81,7 +85,8 @@ checkpoint_item_encode(const struct checkpoint_item *i, struct buf *b)
 		wire_put_u32(b, i->received_s);
 		wire_put_u32(b, i->queue);
 		wire_put_u16(b, i->attempts);
-		wire_put_u8(b, i->doubt ? ITEM_DOUBT : 0);
+		wire_put_u8(b, (uint8_t)((i->doubt ? ITEM_DOUBT : 0) |
+		    (i->deaths & ITEM_DEATHS) << ITEM_DEATHS_SHIFT));
 		break;
 	case CHECKPOINT_GONE:
 		wire_put_u64(b, i->id);
@@ -137,6 +142,21 @@ checkpoint_block_valid(const struct checkpoint_block_head *h,
 	return h->crc == block_crc(h, payload);
 }
 
+static void
+read_put(struct wire_r *r, struct checkpoint_item *out)
+{
+	uint8_t flags;
+
+	out->id = wire_u64(r);
+	out->next_us = wire_u64(r);
+	out->received_s = wire_u32(r);
+	out->queue = wire_u32(r);
+	out->attempts = wire_u16(r);
+	flags = wire_u8(r);
+	out->doubt = (flags & ITEM_DOUBT) != 0;
+	out->deaths = flags >> ITEM_DEATHS_SHIFT;
+}
+
 bool
 checkpoint_next(struct wire_r *r, struct checkpoint_item *out)
 {
@@ -153,12 +173,7 @@ checkpoint_next(struct wire_r *r, struct checkpoint_item *out)
 		out->domain = wire_slice(r);
 		break;
 	case CHECKPOINT_PUT:
-		out->id = wire_u64(r);
-		out->next_us = wire_u64(r);
-		out->received_s = wire_u32(r);
-		out->queue = wire_u32(r);
-		out->attempts = wire_u16(r);
-		out->doubt = (wire_u8(r) & ITEM_DOUBT) != 0;
+		read_put(r, out);
 		break;
 	case CHECKPOINT_GONE:
 		out->id = wire_u64(r);

@@ -26,6 +26,8 @@
 #define CHECKPOINT_BLOCK (256u << 10)	/* bytes of a block, at most */
 /* An item never needs more. */
 #define CHECKPOINT_ITEM_MAX 1100u
+#define CHECKPOINT_PUT_BYTES 28u
+#define CHECKPOINT_QUEUE_BYTES 11u	/* and its three strings */
 
 enum checkpoint_kind { CHECKPOINT_BASE = 1, CHECKPOINT_DELTA };
 
@@ -76,6 +78,7 @@ struct checkpoint_item {
 	uint32_t received_s;
 	uint16_t attempts;
 	bool doubt;
+	uint8_t deaths;		/* of deliverers in a row, with it in flight */
 	uint64_t puts, gones;	/* END */
 };
 

@@ -29,9 +29,20 @@ enum journal_type {
 	JOURNAL_RETRY,		/* event (T): still ours, next attempt known */
 	JOURNAL_DONE,		/* event (D or P): ours no more */
 	JOURNAL_SETTLED,	/* checkpoint items: their files are synced */
-	JOURNAL_STATE,		/* u64 id, u16 attempts, u16 flags, u32 0,
+	JOURNAL_STATE,		/* u64 id, u16 attempts, u16 flags, u32 deaths,
 				 * u64 next_us: marks what is not logged */
+	JOURNAL_LARGE,		/* u64 size of the body, u32 envelope length,
+				 * envelope; the body is large/BATCH */
+	JOURNAL_RECEIVED,	/* u32 envelope length, envelope, u64 size, u32
+				 * flags: the log's R of mail whose body is not
+				 * here */
+	JOURNAL_BEGUN,		/* u64 ids: files of theirs are no mail unless a
+				 * settled or message record follows */
 	JOURNAL_TYPES
+};
+
+enum {	/* flags of JOURNAL_RECEIVED */
+	RECEIVED_UNSPOOLED = 1u << 0,	/* it is in memory only */
 };
 
 struct segment_head {

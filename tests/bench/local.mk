@@ -45,3 +45,37 @@ bench: all
 	$(AM_V_at)$(srcdir)/%D%/bench --build . \
 		--mta $(bench_root)$(sbindir)/ecelerity $(BENCH_FLAGS); \
 		status=$$?; rm -rf $(bench_root); exit $$status
+
+# A deep queue, starts with one, group commit, and rates beside Postfix.
+# DEPTH, MINUTES, KEEP=DIR (a filled spool to keep and use again) and
+# BENCH_FLAGS can be set; EC_PEERS names the folder of peers.
+DEPTH = 1000000
+MINUTES = 10
+EXTRA_DIST += %D%/bench-depth %D%/bench-restart %D%/bench-commit \
+	%D%/bench-accept %D%/deep.py
+bench_python = /usr/bin/python3
+bench_deep_flags = --build . --depth $(DEPTH) $${KEEP:+--keep "$$KEEP"}
+if HAVE_FUSE
+bench_disk = tests/crash/fuse_disk$(EXEEXT)
+endif
+
+.PHONY: bench-depth bench-restart bench-commit bench-accept bench-dead
+bench-depth: all
+	$(AM_V_at)$(bench_python) $(srcdir)/%D%/bench-depth \
+		$(bench_deep_flags) $(BENCH_FLAGS)
+
+bench-restart: all
+	$(AM_V_at)$(bench_python) $(srcdir)/%D%/bench-restart \
+		$(bench_deep_flags) $(BENCH_FLAGS)
+
+bench-commit: all $(bench_disk)
+	$(AM_V_at)$(bench_python) $(srcdir)/%D%/bench-commit --build . \
+		$(BENCH_FLAGS)
+
+bench-accept: all
+	$(AM_V_at)$(bench_python) $(srcdir)/%D%/bench-accept --build . \
+		$(BENCH_FLAGS)
+
+bench-dead: all
+	$(AM_V_at)$(bench_python) $(srcdir)/%D%/bench-accept --dead --build . \
+		--minutes $(MINUTES) $(BENCH_FLAGS)

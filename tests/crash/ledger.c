@@ -244,6 +244,13 @@ check_one(struct ledger *l, struct spooler *s, struct letter *m,
 		    "queue", r->addr, (unsigned)(m - l->letter));
 		return;
 	}
+	if (l->harmed && (g->flags & MSG_SETTLED) != 0 &&
+	    g->attempts < r->attempts) {
+		/* As its .meta has it; the log knows better. */
+		r->attempts = g->attempts;
+		r->next_us = g->next_us;
+		return;
+	}
 	same = g->attempts == r->attempts && (r->attempts == 0 ||
 	    g->next_us == r->next_us);
 	if (!same && !(r->t_said && g->attempts == r->attempts + 1)) {

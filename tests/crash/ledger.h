@@ -36,6 +36,8 @@
 	X(QUARANTINED, quarantined)	/* taken for damage */ \
 	X(LEFT, files_left)		/* of no message */ \
 	X(STUCK, stuck)			/* recovery or delivery does not end */ \
+	X(UNCOVERED, uncovered)		/* no checkpoint of use, though
+					 * segments were given up for one */ \
 	X(REFUSED, refused)		/* does not start from a sound disk */ \
 	X(MUTE, mute)			/* gave up without a sentence */ \
 	X(DIED, died)			/* a process of the run */
@@ -49,11 +51,11 @@ enum fault {
 
 struct tally {
 	_Atomic uint64_t fault[FAULT_COUNT];
-	_Atomic uint64_t states, checks, second, points, calls;
+	_Atomic uint64_t states, checks, second, points, calls, harmed;
 	_Atomic uint64_t fail_runs, refusals;
 	/* What the script came to: */
 	_Atomic uint64_t letters, stored, deferred, delivered, failed, settled,
-	    removed;
+	    removed, checkpoints, opened, given_up;
 };
 
 struct rcpt {
@@ -105,6 +107,9 @@ struct ledger {
 	unsigned n_seen;
 	uint64_t acked;		/* position up to which the log is durable */
 	unsigned faults;	/* of this process */
+	bool harmed;		/* a checkpoint was damaged or taken away:
+				 * what was tried of settled mail may be
+				 * forgotten */
 	bool quiet;		/* they are counted only */
 	char what[160];		/* stands before each fault told */
 };

@@ -9,6 +9,14 @@ check-kill: all
 		--build $(abs_builddir) --rounds $(ROUNDS) \
 		$${SEED:+--seed $$SEED} $(KILL_FLAGS)
 
+# A message that kills its deliverer, among others.
+EXTRA_DIST += %D%/check-poison
+.PHONY: check-poison
+check-poison: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-poison \
+		--build $(abs_builddir) --deliverers 2
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-poison \
+		--build $(abs_builddir) --deliverers 1
 
 # Power loss at every point, failing calls, and the controls that prove it.
 # STATES, FAILS, SEED, CRASH_MUTANTS and CRASH_CONTROLS can be set.
@@ -19,19 +27,30 @@ CRASH_CONTROLS = --controls
 crash_matrix_sources = %D%/crash_matrix.c %D%/matrix.c %D%/matrix.h \
 	%D%/runs.c %D%/runs.h %D%/script.c %D%/script.h %D%/peers.c \
 	%D%/peers.h %D%/ledger.c %D%/ledger.h %D%/world.c %D%/world.h \
-	%D%/world_loop.c \
+	%D%/world_loop.c %D%/harm.c %D%/harm.h \
 	%D%/pretend.c %D%/pretend.h
 crash_matrix_ldflags = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime \
-	-Wl,--wrap=arc4random
+	-Wl,--wrap=arc4random -Wl,--wrap=fs_sync_fs_tells
 crash_matrix_ldadd = spooler/libspooler.a tests/support/libcrashfs.a \
 	$(COMMON_LIBS)
-# Builds of it with one sync taken out of the spooler's source.
-crash_mutants = %D%/no_commit_sync %D%/no_meta_sync %D%/no_settle_dir_sync \
-	%D%/no_remove_dir_sync
+# Builds of it with one sync taken out of the spooler's source; by_file: one
+# that is made only where the store is synced file by file.
+crash_mutants = %D%/no_commit_sync \
+	%D%/no_settle_sync \
+	%D%/no_remove_sync \
+	%D%/no_checkpoint_sync \
+	%D%/no_checkpoint_dir_sync \
+	%D%/by_file_no_data_sync \
+	%D%/by_file_no_dir_sync
 EXTRA_PROGRAMS += %D%/crash_matrix $(crash_mutants)
 CLEANFILES += %D%/crash_matrix$(EXEEXT) $(crash_mutants) \
-	%D%/mutant_commit.c %D%/mutant_file.c %D%/mutant_settle.c \
-	%D%/mutant_remove.c
+	%D%/mutant_commit.c \
+	%D%/mutant_settle.c \
+	%D%/mutant_remove.c \
+	%D%/mutant_checkpoint.c \
+	%D%/mutant_checkpoint_dir.c \
+	%D%/mutant_data.c \
+	%D%/mutant_dir.c
 EXTRA_DIST += %D%/mutate
 %C%_crash_matrix_SOURCES = $(crash_matrix_sources)
 %C%_crash_matrix_LDFLAGS = $(crash_matrix_ldflags)
@@ -40,27 +59,45 @@ nodist_%C%_no_commit_sync_SOURCES = %D%/mutant_commit.c
 %C%_no_commit_sync_SOURCES = $(crash_matrix_sources)
 %C%_no_commit_sync_LDFLAGS = $(crash_matrix_ldflags)
 %C%_no_commit_sync_LDADD = $(crash_matrix_ldadd)
-nodist_%C%_no_meta_sync_SOURCES = %D%/mutant_file.c
-%C%_no_meta_sync_SOURCES = $(crash_matrix_sources)
-%C%_no_meta_sync_LDFLAGS = $(crash_matrix_ldflags)
-%C%_no_meta_sync_LDADD = $(crash_matrix_ldadd)
-nodist_%C%_no_settle_dir_sync_SOURCES = %D%/mutant_settle.c
-%C%_no_settle_dir_sync_SOURCES = $(crash_matrix_sources)
-%C%_no_settle_dir_sync_LDFLAGS = $(crash_matrix_ldflags)
-%C%_no_settle_dir_sync_LDADD = $(crash_matrix_ldadd)
-nodist_%C%_no_remove_dir_sync_SOURCES = %D%/mutant_remove.c
-%C%_no_remove_dir_sync_SOURCES = $(crash_matrix_sources)
-%C%_no_remove_dir_sync_LDFLAGS = $(crash_matrix_ldflags)
-%C%_no_remove_dir_sync_LDADD = $(crash_matrix_ldadd)
+nodist_%C%_no_settle_sync_SOURCES = %D%/mutant_settle.c
+%C%_no_settle_sync_SOURCES = $(crash_matrix_sources)
+%C%_no_settle_sync_LDFLAGS = $(crash_matrix_ldflags)
+%C%_no_settle_sync_LDADD = $(crash_matrix_ldadd)
+nodist_%C%_no_remove_sync_SOURCES = %D%/mutant_remove.c
+%C%_no_remove_sync_SOURCES = $(crash_matrix_sources)
+%C%_no_remove_sync_LDFLAGS = $(crash_matrix_ldflags)
+%C%_no_remove_sync_LDADD = $(crash_matrix_ldadd)
+nodist_%C%_no_checkpoint_sync_SOURCES = %D%/mutant_checkpoint.c
+%C%_no_checkpoint_sync_SOURCES = $(crash_matrix_sources)
+%C%_no_checkpoint_sync_LDFLAGS = $(crash_matrix_ldflags)
+%C%_no_checkpoint_sync_LDADD = $(crash_matrix_ldadd)
+nodist_%C%_no_checkpoint_dir_sync_SOURCES = %D%/mutant_checkpoint_dir.c
+%C%_no_checkpoint_dir_sync_SOURCES = $(crash_matrix_sources)
+%C%_no_checkpoint_dir_sync_LDFLAGS = $(crash_matrix_ldflags)
+%C%_no_checkpoint_dir_sync_LDADD = $(crash_matrix_ldadd)
+nodist_%C%_by_file_no_data_sync_SOURCES = %D%/mutant_data.c
+%C%_by_file_no_data_sync_SOURCES = $(crash_matrix_sources)
+%C%_by_file_no_data_sync_LDFLAGS = $(crash_matrix_ldflags)
+%C%_by_file_no_data_sync_LDADD = $(crash_matrix_ldadd)
+nodist_%C%_by_file_no_dir_sync_SOURCES = %D%/mutant_dir.c
+%C%_by_file_no_dir_sync_SOURCES = $(crash_matrix_sources)
+%C%_by_file_no_dir_sync_LDFLAGS = $(crash_matrix_ldflags)
+%C%_by_file_no_dir_sync_LDADD = $(crash_matrix_ldadd)
 
 %D%/mutant_commit.c: spooler/journal.c %D%/mutate
 	$(AM_V_GEN)$(srcdir)/%D%/mutate batch_run 2 $(srcdir)/spooler/journal.c $@
-%D%/mutant_file.c: spooler/store.c %D%/mutate
-	$(AM_V_GEN)$(srcdir)/%D%/mutate write_file 1 $(srcdir)/spooler/store.c $@
 %D%/mutant_settle.c: spooler/settle.c %D%/mutate
 	$(AM_V_GEN)$(srcdir)/%D%/mutate round_run 1 $(srcdir)/spooler/settle.c $@
 %D%/mutant_remove.c: spooler/settle.c %D%/mutate
 	$(AM_V_GEN)$(srcdir)/%D%/mutate removal_run 1 $(srcdir)/spooler/settle.c $@
+%D%/mutant_checkpoint.c: spooler/checkpoint.c %D%/mutate
+	$(AM_V_GEN)$(srcdir)/%D%/mutate finish_file 1 $(srcdir)/spooler/checkpoint.c $@
+%D%/mutant_checkpoint_dir.c: spooler/checkpoint.c %D%/mutate
+	$(AM_V_GEN)$(srcdir)/%D%/mutate finish_file 2 $(srcdir)/spooler/checkpoint.c $@
+%D%/mutant_data.c: spooler/store.c %D%/mutate
+	$(AM_V_GEN)$(srcdir)/%D%/mutate write_file 1 $(srcdir)/spooler/store.c $@
+%D%/mutant_dir.c: spooler/store.c %D%/mutate
+	$(AM_V_GEN)$(srcdir)/%D%/mutate store_sync 1 $(srcdir)/spooler/store.c $@
 
 .PHONY: check-crash
 check-crash: %D%/crash_matrix$(EXEEXT) $(CRASH_MUTANTS)

@@ -2,6 +2,7 @@
 #include "tests/crash/matrix.h"
 
 #include "common/base/log.h"
+#include "tests/crash/harm.h"
 
 #define SECOND_POINTS 12u	/* of one recovery, that are looked at */
 #define TRIES_MAX UINT64_C(400)		/* of losses at one point */
@@ -55,8 +56,11 @@ static void on_turn(void *arg);
 
 /* In a child: the power is back, and the disk holds this. */
 static void
-recover(struct matrix *x, const struct crashfs_image *image, bool again)
+recover(struct matrix *x, const struct crashfs_image *image, bool again,
+    uint64_t key, bool harm)
 {
+	char what[64];
+
 	struct machine *old = x->m;
 	struct machine *m = xcalloc(1, sizeof *m);
 
@@ -65,9 +69,18 @@ recover(struct matrix *x, const struct crashfs_image *image, bool again)
 	m->l = x->l;
 	m->fs = x->fs;
 	m->peers.incarnation = 100;
+	if (harm && harm_checkpoint(m->disk, spread(key), what)) {
+		size_t end = strlen(x->l->what);
+
+		snprintf(x->l->what + end, sizeof x->l->what - end, ", %s",
+		    what);
+		x->l->harmed = true;
+		atomic_fetch_add(&x->runs->tally->harmed, 1);
+	}
 	x->m = m;
 	x->level++;
-	x->point = x->n_own = 0;
+	x->point = 0;
+	x->salt = spread(key + harm);
 	x->disk_version = crashfs_version(m->disk);
 	if (again) {
 		crashfs_on_change(m->disk, on_change, x);
@@ -79,6 +92,17 @@ recover(struct matrix *x, const struct crashfs_image *image, bool again)
 	crashfs_destroy(&m->disk);
 }
 
+static void
+fork_recovery(struct matrix *x, const struct crashfs_image *image, bool again,
+    uint64_t key, bool harm)
+{
+	if (runs_fork(x->runs, x->l->what)) {
+		recover(x, image, again, key, harm);
+		runs_wait(x->runs);
+		runs_exit(x->l);
+	}
+}
+
 /* Tries one loss here; true if it was a state of its own. */
 static bool
 try_loss(struct matrix *x, struct loss s)
@@ -86,22 +110,20 @@ try_loss(struct matrix *x, struct loss s)
 	struct crashfs_image *image = crashfs_image_make(x->m->disk, s.bytes,
 	    s.names, s.seed * 7919u + x->seed);
 	uint64_t hash = crashfs_image_hash(image);
-	uint64_t key = spread(hash + x->l->version * UINT64_C(0x9e3779b9));
+	uint64_t key = spread(hash + x->l->version * UINT64_C(0x9e3779b9) +
+	    x->salt);
 	bool fresh = runs_is_new(x->runs, hash);
-	bool again;
+	bool again, harm;
 
 	/* The same disk under more promises is another question. */
-	for (unsigned i = 0; !fresh && i < x->n_own; i++) {
-		if (x->own[i] == key) {
-			crashfs_image_free(&image);
-			return false;
-		}
-	}
-	if (x->n_own < ARRAY_LEN(x->own)) {
-		x->own[x->n_own++] = key;
+	if (!runs_is_unasked(x->runs, key) && !fresh) {
+		crashfs_image_free(&image);
+		return false;
 	}
 	again = x->level == 0 && x->second_every > 0 &&
 	    x->tried % x->second_every == 0;
+	harm = x->level == 0 && x->harm_every > 0 && fresh &&
+	    x->tried % x->harm_every == 0;
 	x->tried += fresh;
 	if (x->level > 0) {
 		atomic_fetch_add(&x->runs->tally->second, 1);
@@ -111,10 +133,9 @@ try_loss(struct matrix *x, struct loss s)
 	    sizeof x->l->what, "%spoint %llu, loss %d %d seed %llu",
 	    x->level > 0 ? "; again: " : "", (unsigned long long)x->point,
 	    (int)s.bytes, (int)s.names, (unsigned long long)s.seed);
-	if (runs_fork(x->runs, x->l->what)) {
-		recover(x, image, again);
-		runs_wait(x->runs);
-		runs_exit(x->l);
+	fork_recovery(x, image, again, key, false);
+	if (harm) {
+		fork_recovery(x, image, x->tried % 3 == 0, key, true);
 	}
 	crashfs_image_free(&image);
 	return fresh;
@@ -140,7 +161,10 @@ static void
 explore(struct matrix *x)
 {
 	uint64_t due = x->states * x->point / (x->n_points + 1);
-	uint64_t want = x->level > 0 ? 3 : due > x->tried ? due - x->tried : 0;
+	/* What a poor point could not give is not asked of the next alone. */
+	uint64_t most = 4 + 2 * x->states / (x->n_points + 1);
+	uint64_t want = x->level > 0 ? 3 : due > x->tried ?
+	    EC_MIN(due - x->tried, most) : 0;
 	uint64_t tries = EC_MIN(want * 3 + 1, TRIES_MAX);
 	size_t end = x->level > 0 ? strlen(x->l->what) : 0;
 	uint64_t got = 0;
@@ -174,7 +198,6 @@ moment(struct matrix *x)
 	}
 	x->disk_version = disk;
 	x->ledger_version = x->l->version;
-	x->n_own = 0;
 	x->point++;
 	if (x->counting) {
 		atomic_fetch_add(&x->runs->tally->points, 1);
@@ -209,7 +232,9 @@ on_turn(void *arg)
 static void
 begin(struct matrix *x)
 {
-	world_seed(x->seed);
+	/* Another script in each mode. */
+	world_seed(x->seed * 2 + !x->at_once);
+	world_store(x->at_once);
 	x->l = new_ledger(x);
 	x->m = xcalloc(1, sizeof *x->m);
 	x->m->disk = crashfs_create(x->seed);
@@ -243,11 +268,15 @@ account(struct matrix *x)
 	    CRASHFS_BIT(CRASHFS_LINK)));
 	atomic_store(&t->removed, crashfs_count(x->m->disk,
 	    CRASHFS_BIT(CRASHFS_UNLINK)));
+	atomic_store(&t->checkpoints, harm_newest(x->m->disk));
+	atomic_store(&t->opened, x->m->opened);
+	atomic_store(&t->given_up, x->m->given_up);
 	if (x->progress) {
 		fprintf(stderr, "crash: %llu letters to %llu recipients "
 		    "stored, %llu deferrals, %llu delivered, %llu failed, "
-		    "%llu links and %llu removals in the store, epochs %u to "
-		    "%u in the journal\n",
+		    "%llu links and %llu removals in the store, %llu "
+		    "checkpoints, %llu segments opened and %llu given up with "
+		    "a checkpoint\n",
 		    (unsigned long long)t->letters,
 		    (unsigned long long)t->stored,
 		    (unsigned long long)t->deferred,
@@ -255,8 +284,9 @@ account(struct matrix *x)
 		    (unsigned long long)t->failed,
 		    (unsigned long long)t->settled,
 		    (unsigned long long)t->removed,
-		    journal_oldest(x->m->w->s->journal),
-		    journal_newest(x->m->w->s->journal));
+		    (unsigned long long)t->checkpoints,
+		    (unsigned long long)t->opened,
+		    (unsigned long long)t->given_up);
 	}
 }
 
@@ -278,10 +308,11 @@ script(struct matrix *x)
 	crashfs_destroy(&x->m->disk);
 }
 
-void
-matrix_run(struct matrix *x)
+static void
+run_mode(struct matrix *x)
 {
 	unsigned jobs = x->runs->jobs;
+	uint64_t before = atomic_load(&x->runs->tally->points);
 
 	if (runs_fork(x->runs, "count")) {
 		x->counting = true;
@@ -289,7 +320,7 @@ matrix_run(struct matrix *x)
 		runs_exit(x->l);
 	}
 	runs_wait(x->runs);
-	x->n_points = atomic_load(&x->runs->tally->points);
+	x->n_points = atomic_load(&x->runs->tally->points) - before;
 	/* In a child, too: it may panic as any of them. */
 	if (runs_fork(x->runs, "script")) {
 		x->runs->jobs = jobs;
@@ -298,6 +329,37 @@ matrix_run(struct matrix *x)
 		runs_exit(x->l);
 	}
 	runs_wait(x->runs);
+}
+
+/* Calls fn in each mode that is asked for, with its share of n. */
+static void
+each_mode(struct matrix *x, uint64_t n, void (*fn)(struct matrix *, uint64_t))
+{
+	unsigned modes = x->modes;
+
+	if ((modes & MATRIX_AT_ONCE) != 0) {
+		x->at_once = true;
+		fn(x, modes == MATRIX_AT_ONCE ? n : n / 2);
+	}
+	if ((modes & MATRIX_BY_FILE) != 0) {
+		x->at_once = false;
+		fn(x, modes == MATRIX_BY_FILE ? n : n / 2);
+	}
+}
+
+static void
+run_states(struct matrix *x, uint64_t n)
+{
+	if (!x->until_fault || runs_faults(x->runs) == 0) {
+		x->states = n;
+		run_mode(x);
+	}
+}
+
+void
+matrix_run(struct matrix *x)
+{
+	each_mode(x, x->states, run_states);
 }
 
 /* Failing calls. */
@@ -313,8 +375,7 @@ static const struct failure failures[] = {
 	{ "ENOSPC", CRASHFS_CHANGES, ENOSPC },
 	{ "EROFS", CRASHFS_CHANGES, EROFS },
 	{ "short write", CRASHFS_BIT(CRASHFS_WRITE), CRASHFS_SHORT },
-	{ "sync EIO", CRASHFS_BIT(CRASHFS_SYNC) |
-	    CRASHFS_BIT(CRASHFS_SYNC_DIR), EIO },
+	{ "sync EIO", CRASHFS_SYNCS, EIO },
 };
 
 /* In a child: the script, then what the disk holds with and without what was
@@ -338,7 +399,7 @@ fail_one(struct matrix *x, const struct failure *f, uint64_t n, bool for_good)
 		    losses[i], losses[i], 0);
 
 		if (runs_fork(x->runs, x->l->what)) {
-			recover(x, image, false);
+			recover(x, image, false, 0, false);
 			runs_exit(x->l);
 		}
 		crashfs_image_free(&image);
@@ -362,8 +423,8 @@ count_calls(struct matrix *x, unsigned calls)
 	return atomic_load(&x->runs->tally->calls);
 }
 
-void
-matrix_fail(struct matrix *x, uint64_t limit)
+static void
+fail_mode(struct matrix *x, uint64_t limit)
 {
 	uint64_t each = limit / (ARRAY_LEN(failures) * 2);
 
@@ -386,9 +447,17 @@ matrix_fail(struct matrix *x, uint64_t limit)
 		runs_wait(x->runs);
 		if (x->progress) {
 			fprintf(stderr, "crash: %s at %llu of %llu calls, once "
-			    "and for good: %llu faults so far\n", f->name,
+			    "and for good, store %s: %llu faults so far\n",
+			    f->name,
 			    (unsigned long long)runs, (unsigned long long)calls,
+			    x->at_once ? "at once" : "by file",
 			    (unsigned long long)runs_faults(x->runs));
 		}
 	}
+}
+
+void
+matrix_fail(struct matrix *x, uint64_t limit)
+{
+	each_mode(x, limit, fail_mode);
 }

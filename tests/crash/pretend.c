@@ -5,8 +5,11 @@
 
 const struct pretend pretends[] = {
 	{ "no-journal-sync", .journal = true },
-	{ "no-data-sync", .data = true },
-	{ "no-directory-sync", .store_dirs = true },
+	{ "no-store-sync", .store = true },
+	{ "no-checkpoint-sync", .checkpoint = true },
+	{ "no-checkpoint-directory-sync", .checkpoint_dir = true },
+	{ "no-data-sync", .data = true, .by_file = true },
+	{ "no-directory-sync", .store_dirs = true, .by_file = true },
 	{ "no-journal-directory-sync", .journal_dir = true },
 	{ .name = NULL },
 };
@@ -39,7 +42,9 @@ sync_data(int fd)
 
 	tail_of(fd, path);
 	if ((now->journal && strstr(path, ".seg") != NULL) ||
-	    (now->data && strncmp(path, "/journal/", 9) != 0)) {
+	    (now->checkpoint && strncmp(path, "/checkpoint/", 12) == 0) ||
+	    (now->data && strncmp(path, "/journal/", 9) != 0 &&
+	    strncmp(path, "/checkpoint/", 12) != 0)) {
 		return 0;
 	}
 	return crashfs_fs.sync_data(fd);
@@ -54,10 +59,17 @@ sync_dir(int fd)
 	tail_of(fd, path);
 	n = strlen(path);
 	if ((now->journal_dir && strstr(path, "/journal") != NULL) ||
+	    (now->checkpoint_dir && strstr(path, "/checkpoint") != NULL) ||
 	    (now->store_dirs && n > 3 && path[n - 3] == '/')) {
 		return 0;
 	}
 	return crashfs_fs.sync_dir(fd);
+}
+
+static int
+sync_fs(int fd)
+{
+	return now->store ? 0 : crashfs_fs.sync_fs(fd);
 }
 
 const struct fs *
@@ -69,5 +81,6 @@ pretend_fs(const struct pretend *p)
 	fs = crashfs_fs;
 	fs.sync_data = sync_data;
 	fs.sync_dir = sync_dir;
+	fs.sync_fs = sync_fs;
 	return &fs;
 }

@@ -12,7 +12,9 @@
 
 struct pretend {
 	const char *name;
-	bool journal, data, store_dirs, journal_dir;
+	bool by_file;		/* only there such syncs are */
+	bool journal, store, data, store_dirs, journal_dir, checkpoint,
+	    checkpoint_dir;
 };
 
 /* The kinds, ended by one without a name. */

@@ -21,11 +21,12 @@ void
 runs_init(struct runs *r, unsigned jobs)
 {
 	*r = (struct runs){ .jobs = jobs, .tally = shared(sizeof *r->tally),
-		.seen = shared(RUNS_SEEN * sizeof *r->seen) };
+		.seen = shared(RUNS_SEEN * sizeof *r->seen),
+		.asked = shared(RUNS_SEEN * sizeof *r->asked) };
 }
 
-bool
-runs_is_new(struct runs *r, uint64_t hash)
+static bool
+is_new(_Atomic uint64_t *table, uint64_t hash)
 {
 	uint64_t at = hash % RUNS_SEEN;
 
@@ -33,9 +34,8 @@ runs_is_new(struct runs *r, uint64_t hash)
 	for (unsigned i = 0; i < RUNS_SEEN; i++) {
 		uint64_t there = 0;
 
-		if (atomic_compare_exchange_strong(&r->seen[at], &there,
+		if (atomic_compare_exchange_strong(&table[at], &there,
 		    hash)) {
-			atomic_fetch_add(&r->tally->states, 1);
 			return true;
 		}
 		if (there == hash) {
@@ -44,6 +44,21 @@ runs_is_new(struct runs *r, uint64_t hash)
 		at = (at + 1) % RUNS_SEEN;
 	}
 	panic("more states than there is room for");
+}
+
+bool
+runs_is_new(struct runs *r, uint64_t hash)
+{
+	bool fresh = is_new(r->seen, hash);
+
+	atomic_fetch_add(&r->tally->states, fresh);
+	return fresh;
+}
+
+bool
+runs_is_unasked(struct runs *r, uint64_t key)
+{
+	return is_new(r->asked, key);
 }
 
 static void

@@ -13,6 +13,7 @@
 struct runs {
 	struct tally *tally;	/* shared */
 	_Atomic uint64_t *seen;	/* shared: hashes of images */
+	_Atomic uint64_t *asked;	/* the same, with what was promised */
 	unsigned jobs;		/* at once */
 	unsigned running;
 	bool quiet;
@@ -21,6 +22,8 @@ struct runs {
 void runs_init(struct runs *r, unsigned jobs);
 /* Was this state never seen before, by any process? */
 bool runs_is_new(struct runs *r, uint64_t hash);
+/* The same of a state under certain promises. */
+bool runs_is_unasked(struct runs *r, uint64_t key);
 /* Like fork(): true in the child, which ends by runs_exit().  what is told of
  * one that dies. */
 bool runs_fork(struct runs *r, const char *what);

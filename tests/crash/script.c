@@ -2,16 +2,32 @@
 #include "tests/crash/script.h"
 
 #include "common/base/log.h"
+#include "spooler/replay.h"
+#include "tests/crash/harm.h"
 
 #define SECOND_US UINT64_C(1000000)
 #define REPLAY_TURNS 3000u
 #define DELIVER_TURNS 4000u
+#define BURST_LETTERS 28u
+#define BURST_BYTES 30000u	/* of one */
 #define HELD_MAX 40u		/* the journal is small */
 
 static uint64_t
 below(uint64_t n)
 {
 	return world_random() % n;
+}
+
+static void
+watch_segments(struct machine *m)
+{
+	const struct journal *j = m->w->s->journal;
+
+	m->opened += journal_newest(j) != m->newest;
+	m->newest = journal_newest(j);
+	m->given_up += journal_oldest(j) != m->oldest && m->oldest != 0 &&
+	    journal_checkpoint(j) != 0;
+	m->oldest = journal_oldest(j);
 }
 
 static void
@@ -23,6 +39,7 @@ turn(struct machine *m)
 		    m->w->why);
 		m->w->bad_peers = 0;
 	}
+	watch_segments(m);
 	if (m->on_turn != NULL) {
 		m->on_turn(m->arg);
 	}
@@ -152,6 +169,41 @@ one_step(struct machine *m)
 	}
 }
 
+static void
+deliver_held(struct machine *m)
+{
+	for (unsigned i = 0; i < m->peers.n_held; i++) {
+		if (!m->peers.held[i].said) {
+			peers_outcome(&m->peers, &m->peers.held[i], "DDD");
+		}
+	}
+	turns(m, 6);
+}
+
+/* Old mail settles and most of it leaves; then so much comes and goes that the
+ * segment of those ends is given up, and nothing settles meanwhile: no other
+ * sync makes durable what the removals' own did not. */
+static void
+burst(struct machine *m)
+{
+	world_pass(3 * SECOND_US);
+	turns(m, 60);
+	deliver_held(m);
+	world_pass(SECOND_US / 3);
+	turns(m, 40);
+	for (unsigned i = 0; i < BURST_LETTERS; i++) {
+		peers_store(&m->peers, 1, BURST_BYTES);
+		turns(m, 4);
+		deliver_held(m);
+		if (i % 4 == 3) {
+			peers_log_ack(&m->peers);
+			world_pass(SECOND_US / 4);
+			turns(m, 12);
+		}
+	}
+	deliver_held(m);
+}
+
 /* The process alone dies: what it wrote and did not sync is still there.  A
  * supervisor tries more than once to have it back. */
 static bool
@@ -196,6 +248,9 @@ script_run(struct machine *m)
 			step_outcomes(m);
 		}
 		one_step(m);
+		if (i % (m->rounds / 3 + 1) == m->rounds / 4) {
+			burst(m);
+		}
 		if (i == death && !restart(m)) {
 			return false;
 		}
@@ -252,16 +307,18 @@ void
 script_recover(struct machine *m)
 {
 	struct crashfs_image *end;
-	unsigned n = 0;
+	unsigned n = 0, relied;
 	msgid id;
 
 	ledger_power_lost(m->l);
+	world_power_lost();
 	m->w = xcalloc(1, sizeof *m->w);
 	m->w->quick = true;
 	if (!start(m)) {
 		ledger_fault(m->l, FAULT_REFUSED, "%s", m->w->why);
 		return;
 	}
+	relied = journal_checkpoint(m->w->s->journal);
 	while (n++ < REPLAY_TURNS && !replay_is_over(m->w->s)) {
 		turn(m);
 	}
@@ -269,12 +326,17 @@ script_recover(struct machine *m)
 		ledger_fault(m->l, FAULT_STUCK, "replay does not end");
 		return;
 	}
+	if (relied > 0 && m->w->s->replay->damage && !m->l->harmed) {
+		ledger_fault(m->l, FAULT_UNCOVERED, "segments were given up "
+		    "for checkpoint %u", relied);
+	}
 	ledger_check_found(m->l, m->w->s);
 	deliver(m);
 	id = spooler_new_id(m->w->s);
 	ledger_new_id(m->l, id);
 	end = crashfs_image_make(m->disk, CRASHFS_KEEP, CRASHFS_KEEP, 0);
 	ledger_check_over(m->l, crashfs_image_files(end, "??"),
-	    crashfs_image_files(end, "quarantine"));
+	    crashfs_image_files(end, "quarantine") - (m->l->harmed ?
+	    harm_put_away(m->disk) : 0));
 	crashfs_image_free(&end);
 }

@@ -25,6 +25,9 @@ struct machine {
 	struct peers peers;
 	struct ledger *l;
 	unsigned rounds;
+	uint32_t oldest, newest;	/* epochs, as last seen */
+	unsigned opened, given_up;	/* segments; those while a checkpoint
+					 * covered */
 	/* After each turn: more may have been promised. */
 	void (*on_turn)(void *arg);
 	void *arg;

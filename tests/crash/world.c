@@ -13,6 +13,8 @@
 #define TURN_US 1000u
 #define SEGMENT_BYTES (256u << 10)	/* a bounce must fit in one */
 #define SEGMENTS 6u
+#define DELTAS 3u		/* of one base: several bases are to come */
+#define RESERVE_STEP (64u << 10)
 
 struct packet {
 	struct list_node link;
@@ -219,6 +221,23 @@ worker_finished(struct worker *w)
 	(void)w;
 }
 
+/* The store asks this once, at its start.  The machine's. */
+static bool at_once = true;
+
+void
+world_store(bool all_at_once)
+{
+	at_once = all_at_once;
+}
+
+bool __wrap_fs_sync_fs_tells(void);
+
+bool
+__wrap_fs_sync_fs_tells(void)
+{
+	return at_once;
+}
+
 /* The whole. */
 
 static struct config *
@@ -231,7 +250,7 @@ configure(const char *base, struct error *err_out)
 	snprintf(text, sizeof text, "SpoolBase = \"%s\"\n"
 	    "Hostname = \"mx.example.org\"\nSettle_After = 2\n"
 	    "Retry_Interval = 20\nMax_Retry_Interval = 60\n"
-	    "Max_Retries = none\n", base);
+	    "Max_Retries = none\nCheckpoint_Interval = 4\n", base);
 	config_report_init(&report);
 	c = config_parse(slice_of(text), "crash", &report);
 	if (c == NULL) {
@@ -242,24 +261,34 @@ configure(const char *base, struct error *err_out)
 	return c;
 }
 
-/* Nobody here writes into it, so all have the same; and as it is read from end
- * to end at each start it is made of few pages. */
+/* The supervisor's, of the machine: it outlives a spooler, and is zeros when the
+ * power comes back.  What is read from end to end at each start is made of few
+ * pages. */
 static struct stage_table *
-no_stages(void)
+stages(void)
 {
 	static struct stage_table *t;
 	size_t size = num_round_up(sizeof *t, 2u << 20);
 	char *p;
 
 	if (t == NULL) {
-		p = mmap(NULL, size + (2u << 20), PROT_READ,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		p = mmap(NULL, size + (2u << 20), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		ec_assert(p != MAP_FAILED);
 		p += num_round_up((uintptr_t)p, 2u << 20) - (uintptr_t)p;
-		madvise(p, size, MADV_HUGEPAGE);
+		madvise(p, offsetof(struct stage_table, ids), MADV_HUGEPAGE);
 		t = (struct stage_table *)(void *)p;
 	}
 	return t;
+}
+
+void
+world_power_lost(void)
+{
+	struct stage_table *t = stages();
+
+	ec_assert(madvise(t, num_round_up(sizeof *t, 2u << 20),
+	    MADV_DONTNEED) == 0);
 }
 
 int
@@ -271,7 +300,7 @@ world_start(struct world *w, const char *base, struct error *err_out)
 	list_init(&w->packets);
 	world_loop_begin(w);
 	w->w = (struct worker){ .world = w, .board =
-		xcalloc(1, sizeof *w->w.board), .stages = no_stages() };
+		xcalloc(1, sizeof *w->w.board), .stages = stages() };
 	w->w.config = configure(base, err_out);
 	if (w->w.config == NULL) {
 		return -1;
@@ -285,6 +314,8 @@ world_start(struct world *w, const char *base, struct error *err_out)
 	w->s->fs = w->fs != NULL ? w->fs : &crashfs_fs;
 	w->s->limits = (struct journal_limits){
 		(uint64_t)SEGMENTS * SEGMENT_BYTES, SEGMENT_BYTES };
+	w->s->checkpoint_limits = (struct checkpoint_limits){ DELTAS,
+		RESERVE_STEP };
 	if (life_start(&w->w, &code, err_out) < 0) {
 		w->s = NULL;
 		return -1;

@@ -4,8 +4,8 @@
  * control.  The loop, the helper threads, the links to other processes, the
  * skeleton of a worker and both clocks are this file's own, so that the same
  * seed gives the same calls of the disk in the same order: what is linked here
- * takes the place of loop.c, workq.c, ipc.c and worker.c, and clock_gettime()
- * and arc4random() are wrapped.
+ * takes the place of loop.c, workq.c, ipc.c and worker.c, and clock_gettime(),
+ * arc4random() and fs_sync_fs_tells() are wrapped.
  *
  *	world_start(&w, "/dev/shm/x", &err)	a spooler on crashfs
  *	world_turn(&w)				packets, timers, hooks, jobs
@@ -51,6 +51,10 @@ uint64_t world_wall_us(void);
 void world_pass(uint64_t us);
 uint64_t world_random(void);
 void world_seed(uint64_t seed);
+/* What stood in memory is gone. */
+void world_power_lost(void);
+/* Are settled files synced all at once, or each? */
+void world_store(bool at_once);
 
 int world_start(struct world *w, const char *base, struct error *err_out);
 /* Nothing more of it runs.  Its memory and descriptors stay: as a process that

@@ -26,6 +26,11 @@ TESTS += %D%/test_smtp_client %D%/test_deliverer %D%/test_table \
 %C%_test_resolve_client_SOURCES = %D%/test_resolve_client.c
 %C%_test_resolve_client_CFLAGS = $(TEST_CFLAGS)
 %C%_test_resolve_client_LDADD = deliverer/libdeliverer.a $(TEST_LIBS)
+check_PROGRAMS += %D%/test_window
+TESTS += %D%/test_window
+%C%_test_window_SOURCES = %D%/test_window.c
+%C%_test_window_CFLAGS = $(TEST_CFLAGS)
+%C%_test_window_LDADD = deliverer/libdeliverer.a $(TEST_LIBS)
 # The real process, with the test as supervisor, spooler, resolver and peers.
 %C%_test_deliverer_SOURCES = %D%/test_deliverer.c %D%/process.c \
 	%D%/process.h %D%/fake_spooler.c %D%/fake_spooler.h

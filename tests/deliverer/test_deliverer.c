@@ -90,8 +90,9 @@ static const struct {
 
 START_TEST(behaviours)
 {
-	size_t n = 0;
+	enum stage_point point;
 	struct fake_work *w;
+	size_t n = 0;
 
 	while (n < 3 && cases[_i].rule[n].verb != NULL) {
 		n++;
@@ -113,7 +114,9 @@ START_TEST(behaviours)
 	    strlen(cases[_i].reply)) == 0, "%s: \"%s\"", cases[_i].name,
 	    w->result[0].reply);
 	ck_assert_uint_eq(peer.n_conns, cases[_i].conns);
-	ck_assert_uint_eq(stage_get(&h.stages->slot[0][0], w->number),
+	point = stage_get(&h.stages->slot[0][0], w->number);
+	/* Begun and without a dot is as good as nothing sent. */
+	ck_assert_uint_eq(point == STAGE_BEGUN ? STAGE_NOTHING : point,
 	    cases[_i].point);
 	if (strchr(cases[_i].kinds, 'D') != NULL) {
 		ck_assert_uint_eq(peer.content.len, sizeof BODY - 1 + 1 + 3);

@@ -66,7 +66,8 @@ START_TEST(round_trip)
 
 	buf_init(&b, IPC_BODY_MAX);
 	encode(&b, &well);
-	ck_assert_int_eq(work_decode(w, buf_slice(&b), &slabs, &head), WORK_OK);
+	ck_assert_int_eq(work_decode(w, buf_slice(&b), -1, &slabs, &head),
+	    WORK_OK);
 	ck_assert_uint_eq(head.queue, 12);
 	ck_assert_uint_eq(head.left, 34);
 	ck_assert_uint_eq(slab.refs, 1);
@@ -126,7 +127,7 @@ START_TEST(wrong)
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
 		encode(&b, &t[i].x);
 		slab.refs = 0;
-		ck_assert_int_eq(work_decode(w, buf_slice(&b), &slabs, &head),
+		ck_assert_int_eq(work_decode(w, buf_slice(&b), -1, &slabs, &head),
 		    t[i].want);
 		ck_assert_uint_eq(slab.refs, t[i].want == WORK_OK);
 		ck_assert_uint_gt(strlen(work_status_text(t[i].want)), 5);
@@ -141,7 +142,7 @@ START_TEST(wrong)
 		}
 		b.len -= cut;
 		slab.refs = 0;
-		ck_assert_int_eq(work_decode(w, buf_slice(&b), &slabs, &head),
+		ck_assert_int_eq(work_decode(w, buf_slice(&b), -1, &slabs, &head),
 		    WORK_MALFORMED);
 		ck_assert_uint_eq(slab.refs, 0);
 	}
@@ -163,7 +164,8 @@ START_TEST(largest_outcome)
 	buf_init(&b, IPC_BODY_MAX);
 	x.rcpts = STAGE_RCPTS;
 	encode(&b, &x);
-	ck_assert_int_eq(work_decode(w, buf_slice(&b), &slabs, &head), WORK_OK);
+	ck_assert_int_eq(work_decode(w, buf_slice(&b), -1, &slabs, &head),
+	    WORK_OK);
 	memset(text, 'x', sizeof text);
 	smtp_mail_reset(&w->mail);
 	smtp_mail_settle(&w->mail, EVENT_TRANSIENT, 9, 450,

@@ -20,7 +20,7 @@ one_work(struct slice body)
 	table_init(&slabs);
 	table_put(&slabs, &slab.node, slice_make(&slab.handle,
 	    sizeof slab.handle));
-	if (work_decode(w, body, &slabs, &head) == WORK_OK) {
+	if (work_decode(w, body, -1, &slabs, &head) == WORK_OK) {
 		ec_assert(slab.refs == w->n_extents);
 		ec_assert(w->mail.n_rcpt > 0 && w->mail.n_rcpt <= STAGE_RCPTS);
 		for (size_t i = 0; i < w->n_extents; i++) {

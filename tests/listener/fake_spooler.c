@@ -100,9 +100,104 @@ copy_body(struct fake_spooler *s, struct fake_store *t, struct wire_r *r)
 	}
 }
 
+void
+fake_spooler_taken(struct fake_spooler *s, unsigned large)
+{
+	struct fake_large *g = &s->large[large];
+	struct buf *b = ipc_begin(&s->link, IPC_LARGE_TAKEN);
+
+	wire_put_u64(b, g->batch);
+	wire_put_u8(b, (uint8_t)s->large_result);
+	for (unsigned i = 0; i < g->n; i++) {
+		wire_put_u32(b, g->ext[i].slab);
+		wire_put_u32(b, g->ext[i].offset);
+		wire_put_u32(b, g->ext[i].length);
+	}
+	ipc_end(&s->link);
+	g->n = 0;
+}
+
+static struct fake_large *
+large_of(struct fake_spooler *s, msgid batch)
+{
+	for (unsigned i = 0; i < s->n_large; i++) {
+		if (s->large[i].batch == batch &&
+		    s->large[i].life == s->life) {
+			return &s->large[i];
+		}
+	}
+	return NULL;
+}
+
+static void
+on_large_data(struct fake_spooler *s, struct ipc_msg *m)
+{
+	struct wire_r r = wire_reader(m->body);
+	msgid batch = wire_u64(&r);
+	struct fake_large *g = large_of(s, batch);
+
+	if (g == NULL) {
+		ck_assert(s->n_large < FAKE_LARGES && batch != MSGID_NONE);
+		g = &s->large[s->n_large++];
+		*g = (struct fake_large){ .batch = batch, .life = s->life };
+		buf_init(&g->body, 64u << 20);
+	}
+	ck_assert(!g->stored && !g->aborted && wire_left(&r) > 0);
+	while (wire_left(&r) > 0) {
+		struct extent x = { .slab = wire_u32(&r) };
+
+		x.offset = wire_u32(&r);
+		x.length = wire_u32(&r);
+		ck_assert(!r.bad && x.slab < FAKE_SLABS &&
+		    s->slab[x.slab] != NULL && x.length > 0 &&
+		    x.offset <= ARENA_SLAB_BYTES - x.length &&
+		    g->n < ARRAY_LEN(g->ext));
+		buf_append(&g->body, s->slab[x.slab] + x.offset, x.length);
+		g->ext[g->n++] = x;
+	}
+	s->most_lent = EC_MAX(s->most_lent, g->n);
+	if (!s->large_hold) {
+		fake_spooler_taken(s, (unsigned)(g - s->large));
+	}
+}
+
+static void
+on_large_abort(struct fake_spooler *s, struct ipc_msg *m)
+{
+	struct wire_r r = wire_reader(m->body);
+	struct fake_large *g = large_of(s, wire_u64(&r));
+
+	ck_assert(g != NULL && !g->stored && !g->aborted &&
+	    wire_left(&r) == 0);
+	g->aborted = true;
+	if (g->n > 0) {
+		fake_spooler_taken(s, (unsigned)(g - s->large));
+	}
+}
+
+/* Its body, which this life has whole or (sent again) not at all. */
+static void
+take_large(struct fake_spooler *s, struct fake_store *t, uint64_t size,
+    msgid batch)
+{
+	struct fake_large *g = large_of(s, batch);
+
+	buf_init(&t->body, 64u << 20);
+	t->ext = NULL;
+	t->n = 0;
+	ck_assert(g != NULL || t->resent);
+	if (g != NULL) {
+		ck_assert(!g->stored && !g->aborted &&
+		    g->body.len == size);
+		g->stored = true;
+		buf_add(&t->body, buf_slice(&g->body));
+	}
+}
+
 static void
 on_store(struct fake_spooler *s, struct ipc_msg *m)
 {
+	uint64_t size = 0;
 	struct wire_r r = wire_reader(m->body);
 	struct fake_store *t = &s->store[s->n];
 	struct scratch scratch;
@@ -113,14 +208,24 @@ on_store(struct fake_spooler *s, struct ipc_msg *m)
 	*t = (struct fake_store){ .life = s->life, .held = true,
 		.seq = wire_u64(&r) };
 	t->resent = wire_u8(&r) != 0;
-	t->n = wire_u8(&r);
+	t->large = m->type == IPC_STORE_LARGE;
+	if (t->large) {
+		size = wire_u64(&r);
+	} else {
+		t->n = wire_u8(&r);
+	}
 	/* Before the end of the hello: what an earlier life left over. */
 	ck_assert(s->hello_end != t->resent);
-	copy_body(s, t, &r);
+	if (!t->large) {
+		copy_body(s, t, &r);
+	}
 	scratch_init(&scratch, 1 << 20);
 	ck_assert(envelope_decode(slice_make(r.p, wire_left(&r)), &scratch,
 	    &e));
 	t->batch = e.batch_id;
+	if (t->large) {
+		take_large(s, t, size, t->batch);
+	}
 	t->id = e.rcpt[0].id;
 	t->n_rcpt = e.n_rcpt;
 	slice_copy(t->sender, sizeof t->sender, e.sender);
@@ -174,8 +279,12 @@ on_message(void *arg, struct ipc_link *k, struct ipc_msg *m)
 	struct fake_spooler *s = arg;
 
 	(void)k;
-	if (m->type == IPC_STORE) {
+	if (m->type == IPC_STORE || m->type == IPC_STORE_LARGE) {
 		on_store(s, m);
+	} else if (m->type == IPC_LARGE_DATA) {
+		on_large_data(s, m);
+	} else if (m->type == IPC_LARGE_ABORT) {
+		on_large_abort(s, m);
 	} else if (m->type == IPC_STORE_HELLO) {
 		on_hello(s);
 	} else if (m->type == IPC_STORE_HELLO_END) {
@@ -251,5 +360,8 @@ fake_spooler_fini(struct fake_spooler *s)
 	for (unsigned i = 0; i < s->n; i++) {
 		free(s->store[i].ext);
 		buf_fini(&s->store[i].body);
+	}
+	for (unsigned i = 0; i < s->n_large; i++) {
+		buf_fini(&s->large[i].body);
 	}
 }

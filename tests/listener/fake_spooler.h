@@ -19,6 +19,7 @@
 
 #define FAKE_STORES 4096u
 #define FAKE_SLABS 16u
+#define FAKE_LARGES 64u
 #define ANSWER_NONE 99u
 
 struct fake_store {
@@ -27,12 +28,22 @@ struct fake_store {
 	bool answered;		/* in this life of the spooler */
 	bool durable;		/* STORED_OK was said, in any life */
 	bool held;		/* its extents are not released */
+	bool large;		/* it came by LARGE_DATA */
 	unsigned life;		/* of the spooler, when it came */
 	unsigned n;
 	struct extent *ext;
 	msgid batch, id;	/* id: of the first recipient */
 	uint32_t n_rcpt;
 	char sender[128];
+	struct buf body;
+};
+
+struct fake_large {		/* a body that comes by LARGE_DATA */
+	msgid batch;
+	unsigned life;
+	bool stored, aborted;
+	unsigned n;		/* extents not given back */
+	struct extent ext[64];
 	struct buf body;
 };
 
@@ -54,6 +65,11 @@ struct fake_spooler {
 	char *slab[FAKE_SLABS];	/* of this life */
 	struct fake_store store[FAKE_STORES];
 	unsigned n;
+	struct fake_large large[FAKE_LARGES];
+	unsigned n_large;
+	bool large_hold;	/* no LARGE_TAKEN until told */
+	unsigned large_result;	/* what it says */
+	unsigned most_lent;	/* extents of one body at a time */
 };
 
 void fake_spooler_init(struct fake_spooler *s, struct worker_harness *h);
@@ -64,6 +80,8 @@ void fake_spooler_answer(struct fake_spooler *s, unsigned i, unsigned result);
 void fake_spooler_release(struct fake_spooler *s, unsigned i);
 void fake_spooler_keep(struct fake_spooler *s, unsigned i);
 void fake_spooler_keep_end(struct fake_spooler *s);
+/* LARGE_TAKEN of all that is held of it. */
+void fake_spooler_taken(struct fake_spooler *s, unsigned large);
 void fake_spooler_lease(struct fake_spooler *s);
 
 #endif

@@ -36,3 +36,12 @@ tests_listener_test_store_SOURCES = tests/listener/test_store.c \
 tests_listener_test_store_CFLAGS = $(TEST_CFLAGS)
 tests_listener_test_store_LDADD = tests/support/libharness.a $(TEST_LIBS)
 EXTRA_tests_listener_test_store_DEPENDENCIES = listener/listener$(EXEEXT)
+
+check_PROGRAMS += tests/listener/test_large
+TESTS += tests/listener/test_large
+tests_listener_test_large_SOURCES = tests/listener/test_large.c \
+	tests/listener/rig.c tests/listener/fake_spooler.c \
+	tests/listener/talker.c
+tests_listener_test_large_CFLAGS = $(TEST_CFLAGS)
+tests_listener_test_large_LDADD = tests/support/libharness.a $(TEST_LIBS)
+EXTRA_tests_listener_test_large_DEPENDENCIES = listener/listener$(EXEEXT)

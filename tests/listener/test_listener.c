@@ -193,7 +193,7 @@ START_TEST(largest)
 	uint64_t max;
 	struct buf b;
 
-	start("Journal_Size = 4G\n");
+	start("Journal_Size = 4G\nMax_Message_Size = 12M\n");
 	up();
 	talker_open(&client[0], loop, port);
 	say(0, HI);

@@ -3,6 +3,7 @@
 #include "tests/spooler/rig.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "common/base/shm.h"
@@ -53,6 +54,13 @@ check_body(struct fake_deliverer *d, const struct job *j)
 	struct mail *m = rig_mail_of(d->rig, j->id[0]);
 	size_t at = 0;
 
+	if (j->map != NULL) {
+		ck_assert(m != NULL && m->size == j->size);
+		ck_assert(mail_is_whole(m->batch, 0, slice_make(j->map,
+		    j->size)));
+		return;
+	}
+
 	for (unsigned i = 0; i < j->n_pieces; i++) {
 		struct slice s = j->piece[i].bytes;
 
@@ -85,6 +93,19 @@ read_pieces(struct fake_deliverer *d, struct job *j, struct wire_r *r)
 		    h->at.length);
 	}
 	j->n_pieces = n;
+}
+
+/* Open to be read and not to be written. */
+static void
+map_file(struct job *j, struct ipc_msg *m)
+{
+	int fd = ipc_take_fd(m);
+
+	ck_assert(fd >= 0 && j->n_pieces == 0);
+	ck_assert_int_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	j->map = mmap(NULL, j->size, PROT_READ, MAP_SHARED, fd, 0);
+	ck_assert_ptr_ne(j->map, MAP_FAILED);
+	close(fd);
 }
 
 /* Its host has it, or may have it. */
@@ -150,6 +171,9 @@ on_work(struct fake_deliverer *d, struct ipc_msg *m)
 	j->flags = wire_u32(&r);
 	j->size = wire_u64(&r);
 	read_pieces(d, j, &r);
+	if (m->type == IPC_WORK_FILE) {
+		map_file(j, m);
+	}
 	slice_copy(j->sender, sizeof j->sender, wire_slice(&r));
 	wire_slice(&r);
 	j->n = wire_u16(&r);
@@ -192,6 +216,9 @@ job_free(struct fake_deliverer *d, struct job *j)
 {
 	list_remove(&j->link);
 	buf_fini(&j->outcome);
+	if (j->map != NULL) {
+		munmap(j->map, j->size);
+	}
 	free(j);
 	d->n_jobs--;
 }
@@ -257,7 +284,7 @@ on_message(void *arg, struct ipc_link *k, struct ipc_msg *m)
 	(void)k;
 	if (m->type == IPC_LEND_SLAB) {
 		on_lend(d, m);
-	} else if (m->type == IPC_WORK) {
+	} else if (m->type == IPC_WORK || m->type == IPC_WORK_FILE) {
 		on_work(d, m);
 	} else if (m->type == IPC_READY) {
 		on_ready(d, r);
@@ -384,14 +411,26 @@ deliverer_close(struct fake_deliverer *d)
 }
 
 static void
-say_dead(struct rig *r, unsigned index, uint32_t incarnation)
+say_dead(struct rig *r, unsigned index, uint32_t incarnation, bool crashed)
 {
 	struct buf *b = ipc_begin(&r->h.control, IPC_SUP_PEER_DEAD);
 
 	wire_put_u8(b, ROLE_DELIVERER);
 	wire_put_u8(b, (uint8_t)index);
 	wire_put_u32(b, incarnation);
+	wire_put_u8(b, crashed);
 	ipc_end(&r->h.control);
+}
+
+void
+deliverer_leave(struct fake_deliverer *d)
+{
+	uint32_t was = d->incarnation;
+
+	deliverer_close(d);
+	d->incarnation = was + 1;
+	say_dead(d->rig, d->index, was, false);
+	deliverer_link(d);
 }
 
 void
@@ -402,11 +441,11 @@ deliverer_die(struct fake_deliverer *d, bool told_first)
 	deliverer_close(d);
 	d->incarnation = was + 1;
 	if (told_first) {
-		say_dead(d->rig, d->index, was);
+		say_dead(d->rig, d->index, was, true);
 	}
 	deliverer_link(d);
 	if (!told_first) {
-		say_dead(d->rig, d->index, was);
+		say_dead(d->rig, d->index, was, true);
 	}
 }
 

@@ -51,7 +51,8 @@ say_store(struct fake_listener *l, struct mail *m)
 		.received_us = clock_wall_us(), .protocol = ENVELOPE_ESMTP,
 		.sender = slice_of(m->sender), .n_rcpt = m->n_rcpt };
 	struct recipient rcpt[RIG_RCPTS];
-	struct buf *b = ipc_begin(&l->link, IPC_STORE), env;
+	struct buf *b = ipc_begin(&l->link, m->large ? IPC_STORE_LARGE :
+	    IPC_STORE), env;
 
 	for (unsigned i = 0; i < m->n_rcpt; i++) {
 		rcpt[i] = (struct recipient){ .id = m->id[i],
@@ -60,8 +61,12 @@ say_store(struct fake_listener *l, struct mail *m)
 	e.rcpt = rcpt;
 	wire_put_u64(b, m->seq);
 	wire_put_u8(b, m->sent);
-	wire_put_u8(b, (uint8_t)m->n_ext);
-	for (unsigned i = 0; i < m->n_ext; i++) {
+	if (m->large) {
+		wire_put_u64(b, m->size);
+	} else {
+		wire_put_u8(b, (uint8_t)m->n_ext);
+	}
+	for (unsigned i = 0; i < m->n_ext && !m->large; i++) {
 		wire_put_u32(b, m->ext[i].slab);
 		wire_put_u32(b, m->ext[i].offset);
 		wire_put_u32(b, m->ext[i].length);
@@ -95,6 +100,12 @@ on_stored(struct fake_listener *l, struct wire_r r)
 			ck_assert(m->sent && !m->answered);
 			m->answered = true;
 			m->result = (enum store_result)result;
+			if (result == STORED_REMOTE) {
+				m->code = wire_u16(&r);
+				slice_copy(m->reply, sizeof m->reply,
+				    wire_slice(&r));
+				ck_assert(!r.bad);
+			}
 			l->outstanding--;
 			return;
 		}
@@ -106,6 +117,33 @@ static bool
 same(struct extent a, struct extent b)
 {
 	return a.slab == b.slab && a.offset == b.offset;
+}
+
+/* In order, each once. */
+static void
+on_taken(struct fake_listener *l, struct wire_r r)
+{
+	msgid batch = wire_u64(&r);
+	unsigned result = wire_u8(&r);
+	struct mail *m = NULL;
+
+	for (unsigned i = 0; i < l->rig->n_mails; i++) {
+		if (l->rig->mail[i]->batch == batch) {
+			m = l->rig->mail[i];
+		}
+	}
+	ck_assert(m != NULL && m->large && is_mine(l, m));
+	ck_assert_uint_eq(result, STORED_OK);
+	while (wire_left(&r) > 0) {
+		struct extent x = { .slab = wire_u32(&r) };
+
+		x.offset = wire_u32(&r);
+		x.length = wire_u32(&r);
+		ck_assert(!r.bad && m->n_ext > 0 && same(x, m->ext[0]) &&
+		    x.length == m->ext[0].length);
+		ck_assert(arena_give(l->arena, x));
+		memmove(m->ext, m->ext + 1, --m->n_ext * sizeof x);
+	}
 }
 
 static void
@@ -135,6 +173,8 @@ on_message(void *arg, struct ipc_link *k, struct ipc_msg *m)
 	(void)k;
 	if (m->type == IPC_STORED) {
 		on_stored(l, r);
+	} else if (m->type == IPC_LARGE_TAKEN) {
+		on_taken(l, r);
 	} else if (m->type == IPC_STORE_CREDIT) {
 		l->window = wire_u32(&r);
 	} else if (m->type == IPC_LEASE) {
@@ -184,7 +224,7 @@ note_old(void *arg, struct extent x)
 		struct mail *m = l->rig->mail[i];
 
 		for (unsigned j = 0; is_mine(l, m) && !m->answered &&
-		    j < m->n_ext; j++) {
+		    !m->large && j < m->n_ext; j++) {
 			if (same(m->ext[j], x)) {
 				return;
 			}
@@ -278,6 +318,7 @@ listener_die(struct fake_listener *l)
 	wire_put_u8(b, ROLE_LISTENER);
 	wire_put_u8(b, (uint8_t)index);
 	wire_put_u32(b, was);
+	wire_put_u8(b, 1);
 	ipc_end(&r->h.control);
 	*l = (struct fake_listener){ .rig = r, .index = index,
 		.incarnation = was + 1 };
@@ -317,8 +358,8 @@ make_body(struct fake_listener *l, struct mail *m)
 	}
 }
 
-struct mail *
-rig_store(struct rig *r, unsigned listener, const char *sender, unsigned n,
+static struct mail *
+new_mail(struct rig *r, unsigned listener, const char *sender, unsigned n,
     const char *const *rcpts, size_t size)
 {
 	struct fake_listener *l = &r->listener[listener];
@@ -340,8 +381,62 @@ rig_store(struct rig *r, unsigned listener, const char *sender, unsigned n,
 	}
 	make_body(l, m);
 	r->mail[r->n_mails++] = m;
-	say_store(l, m);
 	return m;
+}
+
+struct mail *
+rig_store(struct rig *r, unsigned listener, const char *sender, unsigned n,
+    const char *const *rcpts, size_t size)
+{
+	struct mail *m = new_mail(r, listener, sender, n, rcpts, size);
+
+	say_store(&r->listener[listener], m);
+	return m;
+}
+
+/* Two extents a message, and what is left. */
+struct mail *
+rig_large(struct rig *r, unsigned listener, const char *sender, unsigned n,
+    const char *const *rcpts, size_t size)
+{
+	struct mail *m = new_mail(r, listener, sender, n, rcpts, size);
+	struct ipc_link *k = &r->listener[listener].link;
+
+	m->large = true;
+	for (unsigned i = 0; i < m->n_ext; i += 2) {
+		struct buf *b = ipc_begin(k, IPC_LARGE_DATA);
+
+		wire_put_u64(b, m->batch);
+		for (unsigned j = i; j < EC_MIN(i + 2, m->n_ext); j++) {
+			wire_put_u32(b, m->ext[j].slab);
+			wire_put_u32(b, m->ext[j].offset);
+			wire_put_u32(b, m->ext[j].length);
+		}
+		ipc_end(k);
+	}
+	return m;
+}
+
+void
+rig_large_store(struct mail *m)
+{
+	say_store(&m->rig->listener[m->listener], m);
+}
+
+void
+rig_large_abort(struct mail *m)
+{
+	struct ipc_link *k = &m->rig->listener[m->listener].link;
+	struct buf *b = ipc_begin(k, IPC_LARGE_ABORT);
+
+	wire_put_u64(b, m->batch);
+	ipc_end(k);
+}
+
+bool
+mail_is_taken(void *mail)
+{
+	return ((struct mail *)mail)->n_ext == 0;
 }
 
 struct mail *

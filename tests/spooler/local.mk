@@ -65,3 +65,34 @@ tests_spooler_test_checkpoint_CFLAGS = $(TEST_CFLAGS)
 tests_spooler_test_checkpoint_LDADD = tests/support/libharness.a \
 	spooler/libspooler.a $(TEST_LIBS)
 EXTRA_tests_spooler_test_checkpoint_DEPENDENCIES = spooler/spooler$(EXEEXT)
+check_PROGRAMS += tests/spooler/test_large
+TESTS += tests/spooler/test_large
+tests_spooler_test_large_SOURCES = tests/spooler/test_large.c $(spooler_rig)
+tests_spooler_test_large_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_large_LDADD = tests/support/libharness.a \
+	spooler/libspooler.a $(TEST_LIBS)
+EXTRA_tests_spooler_test_large_DEPENDENCIES = spooler/spooler$(EXEEXT)
+check_PROGRAMS += tests/spooler/test_poison
+TESTS += tests/spooler/test_poison
+tests_spooler_test_poison_SOURCES = tests/spooler/test_poison.c \
+	$(spooler_rig)
+tests_spooler_test_poison_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_poison_LDADD = tests/support/libharness.a \
+	spooler/libspooler.a $(TEST_LIBS)
+EXTRA_tests_spooler_test_poison_DEPENDENCIES = spooler/spooler$(EXEEXT)
+check_PROGRAMS += tests/spooler/test_replay_guard
+TESTS += tests/spooler/test_replay_guard
+tests_spooler_test_replay_guard_SOURCES = tests/spooler/test_replay_guard.c \
+	$(spooler_rig)
+tests_spooler_test_replay_guard_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_replay_guard_LDADD = tests/support/libharness.a \
+	spooler/libspooler.a $(TEST_LIBS)
+EXTRA_tests_spooler_test_replay_guard_DEPENDENCIES = spooler/spooler$(EXEEXT)
+check_PROGRAMS += tests/spooler/test_engines
+TESTS += tests/spooler/test_engines
+tests_spooler_test_engines_SOURCES = tests/spooler/test_engines.c \
+	$(spooler_rig)
+tests_spooler_test_engines_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_engines_LDADD = tests/support/libharness.a \
+	spooler/libspooler.a $(TEST_LIBS)
+EXTRA_tests_spooler_test_engines_DEPENDENCIES = spooler/spooler$(EXEEXT)

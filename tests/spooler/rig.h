@@ -43,9 +43,12 @@ struct mail {			/* one transaction as its listener knows it */
 	char sender[64];
 	uint8_t notify;
 	size_t size;
-	struct extent ext[16];
+	bool large;		/* its body went by LARGE_DATA */
+	struct extent ext[16];	/* of a large one: lent until LARGE_TAKEN */
 	bool sent, answered;
 	enum store_result result;
+	unsigned code;		/* with STORED_REMOTE, and the reply */
+	char reply[128];
 	unsigned delivered;	/* bit per recipient: its host has it */
 	unsigned doubtful;	/* the same, or not */
 };
@@ -81,6 +84,7 @@ struct job {			/* a WORK at a deliverer */
 		struct slice bytes;
 	} piece[32];
 	unsigned n_pieces;
+	char *map;		/* of WORK_FILE: the body */
 	struct buf outcome;	/* said: kept until its ack */
 	bool told;
 };
@@ -186,6 +190,13 @@ void listener_die(struct fake_listener *l);
 void listener_close(struct fake_listener *l);
 struct mail *rig_store(struct rig *r, unsigned listener, const char *sender,
 	unsigned n, const char *const *rcpts, size_t size);
+/* A large one, of at most 1 MiB.  Only its body is said, */
+struct mail *rig_large(struct rig *r, unsigned listener, const char *sender,
+	unsigned n, const char *const *rcpts, size_t size);
+/* and the rest by this. */
+void rig_large_store(struct mail *m);
+void rig_large_abort(struct mail *m);
+bool mail_is_taken(void *mail);	/* every extent of it came back */
 struct mail *rig_mail_of(struct rig *r, msgid id);
 bool mail_is_answered(void *mail);
 bool listener_is_empty(void *listener);	/* every extent came back */
@@ -201,6 +212,8 @@ void deliverer_unlink(struct fake_deliverer *d);
 /* Killed: its jobs are gone; the spooler is told, before or after the new one
  * links up. */
 void deliverer_die(struct fake_deliverer *d, bool told_first);
+/* Ended as it was told to, with work still in hand. */
+void deliverer_leave(struct fake_deliverer *d);
 void deliverer_close(struct fake_deliverer *d);
 struct job *deliverer_job(struct fake_deliverer *d, msgid id);
 struct job *deliverer_first(struct fake_deliverer *d);

@@ -14,6 +14,11 @@ check-errors: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-errors \
 		--build $(abs_builddir)
 
+EXTRA_DIST += %D%/check-faults
+.PHONY: check-faults
+check-faults: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-faults \
+		--build $(abs_builddir)
 EXTRA_DIST += %D%/check-spool-tools
 .PHONY: check-spool-tools
 check-spool-tools: all
@@ -22,3 +27,17 @@ check-spool-tools: all
 check-preflight: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-preflight \
 		--build $(abs_builddir)
+
+EXTRA_DIST += %D%/check-engines
+.PHONY: check-engines
+check-engines: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-engines \
+		--build $(abs_builddir)
+# Large messages in little memory; LARGE_COUNT of LARGE_MIB MiB at once.
+LARGE_COUNT = 100
+LARGE_MIB = 50
+EXTRA_DIST += %D%/check-large
+.PHONY: check-large
+check-large: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-large \
+		--build $(abs_builddir) --count $(LARGE_COUNT) --mib $(LARGE_MIB)

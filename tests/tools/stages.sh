@@ -13,7 +13,7 @@ table=
 CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-10}
 export CK_TIMEOUT_MULTIPLIER
 
-stages="tools gcc check sanitize fuzz format lint road errors preflight spooltools crash kill power distcheck demo"
+stages="tools gcc check sanitize fuzz format lint road errors preflight spooltools crash kill power large distcheck demo"
 
 skip() {
 	say "SKIP: $*"
@@ -127,7 +127,7 @@ stage_preflight() {
 
 # The short form; STATES, FAILS and MUTANTS for more.
 stage_crash() {
-	mutants="tests/crash/no_commit_sync tests/crash/no_settle_dir_sync"
+	mutants="tests/crash/no_commit_sync tests/crash/no_settle_sync"
 	run_shown "check-crash, ${STATES:-400} states of a disk without power" \
 		"$logs/crash.log" make -C build -j"$jobs" check-crash \
 		"STATES=${STATES:-400}" "FAILS=${FAILS:-60}" \
@@ -160,6 +160,16 @@ stage_power() {
 	fi
 	[ "$result" = 0 ] || tail -n 40 "$logs/power.log"
 	tail -n 1 "$logs/power.log"
+	return "$result"
+}
+
+# The short form: 10 of 20 MiB; make check-large does 100 of 50.
+stage_large() {
+	run_shown "check-large, ${LARGE_COUNT:-10} messages of 20 MiB at once" \
+		"$logs/large.log" make -C build check-large \
+		"LARGE_COUNT=${LARGE_COUNT:-10}" LARGE_MIB=20
+	result=$?
+	tail -n 1 "$logs/large.log"
 	return "$result"
 }
 
