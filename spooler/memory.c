@@ -162,7 +162,7 @@ say_state(struct spooler *s, uint32_t slot)
 	wire_put_u64(&b, m->id);
 	wire_put_u16(&b, m->attempts);
 	wire_put_u16(&b, m->flags & MSG_DOUBT);
-	wire_put_u32(&b, 0);
+	wire_put_u32(&b, m->deaths);
 	wire_put_u64(&b, m->next_us);
 	part = buf_slice(&b);
 	if (journal_append(s->journal, JOURNAL_STATE, &part, 1, true,

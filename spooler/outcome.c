@@ -392,7 +392,7 @@ write_state(struct spooler *s, struct work *w, uint32_t slot)
 	struct buf b;
 
 	if (m->txn != 0 && !txn_is_on_disk(txn_at(&s->txns, m->txn))) {
-		return;		/* after our crash there is nothing to doubt */
+		return;		/* after our crash there is nothing to say it of */
 	}
 	buf_init(&b, 64);
 	wire_put_u64(&b, m->id);
@@ -463,17 +463,16 @@ orphan(struct spooler *s, struct work *w, unsigned i, uint32_t slot)
 	struct msg *m = index_at(&s->index, slot);
 	enum suspects_verdict verdict;
 
+	if (doubtful) {
+		set_doubt(s, slot);
+	}
 	if (m->txn != 0 && engine_answers_by(s, txn_at(&s->txns, m->txn))) {
-		/* Its client is told, and keeps it. */
 		stage_work_drop(table, w->deliverer, w->slot, i);
 		queue_landed(&s->queues, slot);
 		outcome_cut(s, slot, OUTCOME_CUT);
 		return;
 	}
 	verdict = suspects_judge(w, m, point);
-	if (doubtful) {
-		set_doubt(s, slot);
-	}
 	if (doubtful || verdict != SUSPECTS_NOT_BLAMED) {
 		write_state(s, w, slot);
 	} else {

@@ -377,7 +377,7 @@ leave_out(struct spooler *s, const struct journal_record *rec)
 	} else {
 		replay_guard_skip(&p->guard, rec->lsn);
 	}
-	p->damage = true;
+	p->damage = p->journal_damage = true;
 }
 
 static void
@@ -391,7 +391,7 @@ apply(struct spooler *s, const struct journal_record *rec)
 		leave_out(s, rec);
 		return;
 	case GUARD_SKIP:
-		s->replay->damage = true;
+		s->replay->damage = s->replay->journal_damage = true;
 		return;
 	}
 	if (rec->type == JOURNAL_MESSAGE || rec->type == JOURNAL_LARGE) {

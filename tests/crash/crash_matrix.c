@@ -23,6 +23,9 @@
 #include "common/base/num.h"
 #include "tests/crash/pretend.h"
 
+#define CONTROL_MIN 1000u	/* states tried on a control until a fault */
+#define CONTROL_MAX 4000u
+
 struct options {
 	uint64_t states, fails, seed, rounds, jobs, second, harm;
 	const char *control;
@@ -115,7 +118,8 @@ is_caught(const char *program, const char *kind, unsigned mode,
 	pid_t pid;
 
 	snprintf(states, sizeof states, "--states=%llu",
-	    (unsigned long long)EC_MIN(o->states, (uint64_t)4000));
+	    (unsigned long long)EC_MIN(EC_MAX(o->states,
+	    (uint64_t)CONTROL_MIN), (uint64_t)CONTROL_MAX));
 	snprintf(seed, sizeof seed, "--seed=%llu", (unsigned long long)o->seed);
 	snprintf(store, sizeof store, "--store=%s", modes[mode]);
 	snprintf(control, sizeof control, "--control=%s",
@@ -140,7 +144,8 @@ try_control(const char *program, const char *kind, unsigned mode,
 	bool caught = is_caught(program, kind, mode, o);
 
 	fprintf(stderr, "crash: control %s (store %s) is %s\n",
-	    kind != NULL ? kind : program, modes[mode], caught ? "caught" : "NOT CAUGHT");
+	    kind != NULL ? kind : program, modes[mode],
+	    caught ? "caught" : "NOT CAUGHT");
 	return caught;
 }
 
@@ -150,7 +155,8 @@ tell(const struct runs *r, unsigned controls, unsigned caught, uint64_t us)
 	struct tally *t = r->tally;
 
 	printf("{\"states\":%llu,\"recoveries\":%llu,\"second_level\":%llu,"
-	    "\"harmed_checkpoints\":%llu,\"points\":%llu,\"fail_runs\":%llu,\"refused_to_start\":%llu",
+	    "\"harmed_checkpoints\":%llu,\"points\":%llu,"
+	    "\"fail_runs\":%llu,\"refused_to_start\":%llu",
 	    (unsigned long long)atomic_load(&t->states),
 	    (unsigned long long)atomic_load(&t->checks),
 	    (unsigned long long)atomic_load(&t->second),

@@ -246,10 +246,7 @@ check_one(struct ledger *l, struct spooler *s, struct letter *m,
 	}
 	if (l->harmed && (g->flags & MSG_SETTLED) != 0 &&
 	    g->attempts < r->attempts) {
-		/* As its .meta has it; the log knows better. */
-		r->attempts = g->attempts;
-		r->next_us = g->next_us;
-		return;
+		return;		/* as its .meta has it; the log knows better */
 	}
 	same = g->attempts == r->attempts && (r->attempts == 0 ||
 	    g->next_us == r->next_us);

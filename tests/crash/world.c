@@ -261,9 +261,9 @@ configure(const char *base, struct error *err_out)
 	return c;
 }
 
-/* The supervisor's, of the machine: it outlives a spooler, and is zeros when the
- * power comes back.  What is read from end to end at each start is made of few
- * pages. */
+/* The supervisor's, of the machine: it outlives a spooler, and is zeros when
+ * the power comes back.  What is read from end to end at each start is made of
+ * few pages. */
 static struct stage_table *
 stages(void)
 {

@@ -739,9 +739,9 @@ START_TEST(engines_change)
 	    strlen(rig.conf), "%s", kinds[_i].conf);
 	rig_kill(&rig);
 	job_outcome(d, work_for(m->id[0]), "DTP");
-	logged(m->id[2], 'P', 1);
+	/* (After a start they may come in another order.) */
+	logged(MSGID_NONE, 'P', 1);
 	deliver_all();
-	logged(m->id[1], 'D', 1);
 	logged(MSGID_NONE, 'D', 3);
 	finish();
 }
