@@ -350,9 +350,7 @@ drop_lock(void)
 void
 world_leave(struct world *w)
 {
-	if (w->s != NULL) {
-		drop_lock();
-	}
+	drop_lock();	/* of one that did not come up, too */
 	w->s = NULL;
 }
 
