@@ -312,7 +312,7 @@ ledger_check_over(struct ledger *l, unsigned files, unsigned quarantined)
 	for (unsigned i = 0; i < l->n; i++) {
 		check_over(l, i);
 	}
-	if (quarantined > 0) {
+	if (quarantined > 0 && !l->unread) {
 		ledger_fault(l, FAULT_QUARANTINED, "%u files are in "
 		    "quarantine after a mere loss of power", quarantined);
 	}

@@ -110,6 +110,8 @@ struct ledger {
 	bool harmed;		/* a checkpoint was damaged or taken away:
 				 * what was tried of settled mail may be
 				 * forgotten */
+	bool unread;		/* a read may have failed: what could not be
+				 * read was put into quarantine */
 	bool quiet;		/* they are counted only */
 	char what[160];		/* stands before each fault told */
 };

@@ -389,6 +389,8 @@ fail_one(struct matrix *x, const struct failure *f, uint64_t n, bool for_good)
 	begin(x);
 	snprintf(x->l->what, sizeof x->l->what, "%s of call %llu%s", f->name,
 	    (unsigned long long)n, for_good ? " and all after it" : "");
+	x->l->unread = f->error == EIO &&
+	    (f->calls & CRASHFS_BIT(CRASHFS_READ)) != 0;
 	crashfs_fail(x->m->disk, f->calls, n, f->error, for_good);
 	if (!script_run(x->m)) {
 		atomic_fetch_add(&x->runs->tally->refusals, 1);
