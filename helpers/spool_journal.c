@@ -210,6 +210,7 @@ on_event(struct spool_journal *j, const struct journal_record *rec)
 	}
 	if (rec->type == JOURNAL_DONE) {
 		e->flags |= ENTRY_DONE;
+		e->flags &= (uint16_t)~ENTRY_BEGUN;
 	} else if (ev.next_us != 0) {
 		e->flags = (uint16_t)((e->flags & ~ENTRY_DOUBT) | ENTRY_STATE);
 		e->attempts = (uint16_t)EC_MIN(ev.attempts + 1u, UINT16_MAX);
@@ -231,6 +232,9 @@ on_settled(struct spool_journal *j, const struct journal_record *rec)
 		if (e == NULL) {
 			continue;
 		}
+		if ((e->flags & ENTRY_BEGUN) != 0) {
+			e->flags &= (uint16_t)~(ENTRY_BEGUN | ENTRY_DONE);
+		}
 		e->flags |= ENTRY_SETTLED;
 		if ((e->flags & ENTRY_STATE) == 0) {
 			/* Records that say more are newer. */
@@ -240,6 +244,21 @@ on_settled(struct spool_journal *j, const struct journal_record *rec)
 		}
 	}
 	return !r.bad;
+}
+
+static bool
+on_begun(struct spool_journal *j, const struct journal_record *rec)
+{
+	struct wire_r r = wire_reader(rec->payload);
+
+	while (wire_left(&r) >= sizeof(uint64_t)) {
+		struct journal_entry *e = entry_of(j, wire_u64(&r));
+
+		if (e != NULL && e->flags == 0) {
+			e->flags = ENTRY_BEGUN | ENTRY_DONE;
+		}
+	}
+	return wire_left(&r) == 0;
 }
 
 static bool
@@ -275,6 +294,8 @@ apply(struct spool_journal *j, uint32_t segment,
 		ok = on_event(j, rec);
 	} else if (rec->type == JOURNAL_SETTLED) {
 		ok = on_settled(j, rec);
+	} else if (rec->type == JOURNAL_BEGUN) {
+		ok = on_begun(j, rec);
 	} else if (rec->type == JOURNAL_STATE) {
 		ok = on_state(j, rec);
 	}

@@ -27,6 +27,8 @@ enum {	/* journal_entry.flags */
 	ENTRY_STATE = 1u << 3,	/* attempts, next_us, doubt are known */
 	ENTRY_DOUBT = 1u << 4,	/* may have been delivered once */
 	ENTRY_SEEN = 1u << 5,	/* the user's: it was met elsewhere */
+	ENTRY_BEGUN = 1u << 6,	/* DONE only as long as no record says that its
+				 * files are whole */
 };
 
 struct journal_entry {

@@ -21,6 +21,7 @@
 #include "common/base/log.h"
 
 #define LINE_MAX_BYTES SMTP_LINE_DEFAULT_MAX
+#define REMOTE_TEXT_MAX 480u	/* with the code within 512 bytes */
 #define LAST_WORDS_US 30000000u	/* for a client to read why we close */
 #define LOOK_MIN_US 10000u	/* between two looks at the deadlines */
 #define LOOK_MAX_US 5000000u
@@ -131,6 +132,9 @@ say(struct session *s, struct smtp_out out, enum smtp_state was)
 	}
 	if ((out.effects & SMTP_DO_SEND_GIVEN) != 0 && out.reply == NULL) {
 		out.reply = &s->given;
+	} else if (stored && s->given_stored) {
+		out.reply = &s->given;
+		stored = false;
 	}
 	if (out.reply != NULL) {
 		if (out.reply->code >= 400) {
@@ -409,6 +413,63 @@ on_ready(void *arg, unsigned ready)
 		return;
 	}
 	want(s);
+}
+
+/* A stranger's words: the code is said apart, then one line of printable
+ * ASCII. */
+static void
+keep_remote(struct session *s, struct slice text)
+{
+	struct reply_enhanced e;
+	size_t used;
+
+	s->remote_enh[0] = '\0';
+	if (text.len > 4 && text.ptr[0] >= '2' && text.ptr[0] <= '5' &&
+	    text.ptr[3] == ' ') {
+		text = slice_skip(text, 4);
+	}
+	if (reply_parse_enhanced(text, &e, &used) &&
+	    used < sizeof s->remote_enh) {
+		slice_copy(s->remote_enh, sizeof s->remote_enh,
+		    slice_make(text.ptr, used));
+		text = slice_skip(text, EC_MIN(used + 1, text.len));
+	}
+	text.len = EC_MIN(text.len, (size_t)REMOTE_TEXT_MAX);
+	slice_copy(s->remote, sizeof s->remote, text);
+	for (char *p = s->remote; *p != '\0'; p++) {
+		if (*p < 0x20 || *p > 0x7e) {
+			*p = '?';
+		}
+	}
+}
+
+void
+session_answered(struct session *s, unsigned code, struct slice text)
+{
+	static const char internal[] = "[internal]";
+	bool ours = memmem(text.ptr, text.len, internal,
+	    sizeof internal - 1) != NULL;
+
+	keep_remote(s, text);
+	if (code / 100 == 4 && ours) {
+		/* No host said that: it could not be asked. */
+		code = 451;
+		slice_copy(s->remote_enh, sizeof s->remote_enh,
+		    SLICE("4.4.1"));
+	}
+	if (s->remote[0] == '\0') {
+		slice_copy(s->remote, sizeof s->remote, code / 100 == 2 ?
+		    SLICE("Ok") : SLICE("not taken by the next host"));
+	}
+	if (s->remote_enh[0] != '\0' && s->remote_enh[0] != (char)('0' +
+	    code / 100)) {
+		s->remote_enh[0] = '\0';	/* it contradicts the code */
+	}
+	s->given = (struct reply_text){ (uint16_t)code, s->remote_enh[0] !=
+		'\0' ? s->remote_enh : NULL, s->remote };
+	s->given_stored = code / 100 == 2;
+	session_stored(s, s->given_stored ? SMTP_EV_STORED : SMTP_EV_REFUSE);
+	s->given_stored = false;
 }
 
 void

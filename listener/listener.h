@@ -120,6 +120,8 @@ struct session {
 	msgid conn_id;
 	char helo[256];
 	struct reply_text given;	/* the driver's own reply */
+	bool given_stored;	/* it goes in place of the one 250 */
+	char remote[512], remote_enh[12];	/* its words, the next host's */
 	uint64_t store_deadline_us;	/* then the client gets 451 */
 	struct buf left;	/* read and not yet served */
 	struct buf out;		/* replies, out_at bytes of it sent */
@@ -164,6 +166,7 @@ struct listener {
 	uint64_t max_body;	/* what a STORE and the journal can hold: what
 				 * is larger must be large */
 	uint64_t store_timeout_us;	/* for the spooler, then 451 */
+	bool passthrough;	/* the answer is the next host's */
 	uint32_t most_sessions;	/* descriptors suffice for */
 	bool accepting, draining, adopted[SCORE_PER_ROLE];
 	bool crowded;		/* out of descriptors: accept later */
@@ -194,6 +197,8 @@ void session_open(struct endpoint *e, int fd,
 	const struct sockaddr_storage *peer);
 /* The answer for its message: an event of smtp_session. */
 void session_stored(struct session *s, enum smtp_event ev);
+/* The next host's answer: a reply line with or without its code. */
+void session_answered(struct session *s, unsigned code, struct slice text);
 void session_drain(struct listener *l);
 bool session_sweep(struct listener *l);	/* frees the dead; were there any? */
 /* The client hung up, or has at least said all it will ever say. */

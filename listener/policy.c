@@ -131,4 +131,10 @@ policy_reconfigure(struct listener *l)
 	if (l->store_timeout_us == 0) {
 		l->store_timeout_us = UINT64_MAX / 2;
 	}
+	l->passthrough = config_int(worker_config(l->w), NULL,
+	    OPT_SPOOL_ENGINE) == CONFIG_SPOOL_PASSTHROUGH;
+	if (l->passthrough) {
+		l->store_timeout_us += config_us(worker_config(l->w), NULL,
+		    OPT_PASSTHROUGH_TIMEOUT);
+	}
 }

@@ -279,9 +279,13 @@ on_stored(struct listener *l, struct ipc_link *k, struct ipc_msg *m)
 	uint64_t seq = wire_u64(&r);
 	unsigned result = wire_u8(&r);
 	struct pending_store *p = find(l, seq);
+	unsigned code = result == STORED_REMOTE ? wire_u16(&r) : 0;
+	struct slice text = result == STORED_REMOTE ? wire_slice(&r) :
+	    SLICE("");
 	struct session *s;
 
-	if (r.bad || result >= STORE_RESULTS || p == NULL || !p->on_link) {
+	if (r.bad || result >= STORE_RESULTS || p == NULL || !p->on_link ||
+	    (result == STORED_REMOTE && (code < 200 || code > 599))) {
 		ipc_bad(k, "malformed STORED");
 		return;
 	}
@@ -291,7 +295,11 @@ on_stored(struct listener *l, struct ipc_link *k, struct ipc_msg *m)
 	free(p);
 	if (s != NULL) {
 		s->store = NULL;
-		session_stored(s, answers[result]);
+		if (result == STORED_REMOTE) {
+			session_answered(s, code, text);
+		} else {
+			session_stored(s, answers[result]);
+		}
 	}
 	send_waiting(l);
 }
@@ -516,12 +524,20 @@ store_link_down(struct listener *l)
 	list_each(n, tmp, &l->stores) {
 		struct pending_store *p = list_entry(n, struct pending_store,
 		    link);
+		struct session *s;
 
 		p->on_link = false;
 		if (p->session == NULL) {
 			/* Its client is gone: nobody waits for the answer. */
 			list_remove(n);
 			free(p);
+		} else if (l->passthrough && p->sent) {
+			/* How it went nobody can say any more. */
+			s = p->session;
+			list_remove(n);
+			free(p);
+			s->store = NULL;
+			session_stored(s, SMTP_EV_LOST);
 		} else {
 			l->n_waiting++;
 		}

@@ -110,6 +110,10 @@ check_rcpt(struct session *s, const struct smtp_command *cmd)
 	    cmd->address.domain : slice_of(s->l->host);
 	struct recipient *r = next_recipient(s);
 
+	if (s->l->passthrough && s->n_rcpt > 0) {
+		return given(s, SMTP_EV_REFUSE, 452, "4.5.3",
+		    "one recipient at a time here");
+	}
 	if (cmd->address.literal && !s->set.ip_literal) {
 		return given(s, SMTP_EV_REFUSE, 550, "5.1.2",
 		    "address literals not taken here");

@@ -18,7 +18,7 @@ struct fs {
 	ssize_t (*pread_fd)(int fd, void *p, size_t n, uint64_t offset);
 	int (*sync_data)(int fd);	/* fdatasync */
 	int (*sync_dir)(int fd);	/* fsync of a directory */
-	int (*sync_fs)(int fd);		/* syncfs: all of the file system */
+	int (*sync_fs)(int fd);		/* all of the file system, and flushed */
 	int (*rename_at)(int dir, const char *from, const char *to);
 	int (*link_at)(int from_dir, const char *from, int to_dir,
 		const char *to);

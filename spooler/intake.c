@@ -9,6 +9,7 @@
  * A STORE that is sent again after our restart is answered from what replay
  * found; a new one never waits for replay.
  */
+#include "spooler/engine.h"
 #include "spooler/intake.h"
 
 #include "common/base/clock.h"
@@ -18,8 +19,8 @@
 #define ADDRESS_BYTES_MAX 512u
 
 static void
-answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
-    enum store_result result)
+answer_as(struct spooler *s, unsigned listener, uint32_t incarnation,
+    uint64_t seq, enum store_result result, unsigned code, struct slice text)
 {
 	struct listener_peer *p = &s->listeners[listener];
 	struct buf *b;
@@ -32,7 +33,38 @@ answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
 	b = ipc_begin(p->link, IPC_STORED);
 	wire_put_u64(b, seq);
 	wire_put_u8(b, (uint8_t)result);
+	if (result == STORED_REMOTE) {
+		wire_put_u16(b, (uint16_t)code);
+		wire_put_slice(b, text);
+	}
 	ipc_end(p->link);
+}
+
+static void
+answer(struct spooler *s, unsigned listener, uint32_t incarnation, uint64_t seq,
+    enum store_result result)
+{
+	answer_as(s, listener, incarnation, seq, result, 0, SLICE(""));
+}
+
+void
+intake_answer(struct spooler *s, const struct journal_note *n,
+    enum store_result result)
+{
+	answer(s, (unsigned)(n->c >> 32), (uint32_t)n->c, n->b, result);
+}
+
+void
+intake_answer_as(struct spooler *s, const struct journal_note *n,
+    const struct event *e)
+{
+	unsigned hundreds = e->kind == EVENT_DELIVERY ? 2 :
+	    e->kind == EVENT_PERMANENT ? 5 : 4;
+	unsigned code = e->code / 100 == hundreds && e->code != 421 ? e->code :
+	    hundreds == 2 ? 250 : hundreds == 5 ? 554 : 451;
+
+	answer_as(s, (unsigned)(n->c >> 32), (uint32_t)n->c, n->b,
+	    STORED_REMOTE, code, e->reply);
 }
 
 /* Reads the extents of a STORE into held pieces; the count or -1. */
@@ -74,9 +106,9 @@ append_large(struct spooler *s, struct txn *x, const struct journal_note *note)
 	    note);
 }
 
-static enum journal_room
-append(struct spooler *s, struct txn *x, const struct journal_note *note,
-    bool important)
+enum journal_room
+intake_append(struct spooler *s, const struct txn *x, bool important,
+    const struct journal_note *note)
 {
 	struct slice parts[TXN_MAX_PIECES + 2];
 	uint32_t env_len = x->env_len;
@@ -90,6 +122,20 @@ append(struct spooler *s, struct txn *x, const struct journal_note *note,
 	}
 	return journal_append(s->journal, JOURNAL_MESSAGE, parts, n, important,
 	    note);
+}
+
+void
+intake_say_received(struct spooler *s, const struct txn *x, uint32_t flags)
+{
+	struct journal_note none = { .what = 0 };
+	uint32_t env_len = x->env_len;
+	struct slice parts[] = { slice_make(&env_len, sizeof env_len),
+		slice_make(x->env, x->env_len),
+		slice_make(&x->size, sizeof x->size),
+		slice_make(&flags, sizeof flags) };
+
+	ec_assert(journal_append(s->journal, JOURNAL_RECEIVED, parts,
+	    (int)ARRAY_LEN(parts), true, &none) == JOURNAL_OK);
 }
 
 void
@@ -147,9 +193,9 @@ try_store(struct spooler *s, struct late_store *l)
 		if (s->replay != NULL && replay_percent(s) < 100) {
 			return false;
 		}
-		if (replay_has_batch(s, x->batch_id)) {
+		if (s->engine->by_remote || replay_has_batch(s, x->batch_id)) {
 			answer(s, l->listener, l->incarnation, l->seq,
-			    STORED_OK);
+			    s->engine->by_remote ? STORED_FAILED : STORED_OK);
 			keep_answered(s, l);
 			return true;
 		}
@@ -159,8 +205,13 @@ try_store(struct spooler *s, struct late_store *l)
 		intake_refuse(s, l, STORED_FAILED);
 		return true;
 	}
+	if (x->large && s->engine->by_remote) {
+		/* The next host cannot be asked before all of it is here. */
+		intake_refuse(s, l, STORED_TOO_BIG);
+		return true;
+	}
 	switch (x->large ? append_large(s, x, &note) :
-	    append(s, x, &note, false)) {
+	    s->engine->accept(s, x, &note, l->resent)) {
 	case JOURNAL_OK:
 		return true;
 	case JOURNAL_BUSY:
@@ -211,7 +262,8 @@ read_envelope(struct spooler *s, struct slice encoded, uint64_t size)
 	scratch_init(&scratch, 1 << 20);
 	if (encoded.len <= ENVELOPE_MAX_BYTES &&
 	    envelope_decode(encoded, &scratch, &env) &&
-	    addresses_are_sane(&env)) {
+	    addresses_are_sane(&env) &&
+	    (env.n_rcpt == 1 || !s->engine->by_remote)) {
 		x = txn_create(&s->txns, &env, encoded, size);
 	}
 	scratch_fini(&scratch);
@@ -334,7 +386,9 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 		if (slot == 0) {
 			log_critical("message not queued: its id is taken; it "
 			    "stays in the journal");
-			journal_pin(s->journal, x->epoch);
+			if (x->epoch != 0) {
+				journal_pin(s->journal, x->epoch);
+			}
 			continue;
 		}
 		m = index_at(&s->index, slot);
@@ -342,8 +396,8 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 		m->rcpt_at = (uint32_t)(t->addr.ptr - x->env) - 11u;
 		m->received_s = (uint32_t)(x->received_us / 1000000u);
 		x->refs++;
-		x->unsettled++;
-		if (list_is_empty(&x->settle)) {
+		x->unsettled += x->epoch != 0;
+		if (x->epoch != 0 && list_is_empty(&x->settle)) {
 			x->settle_us = spooler_now(s);
 			list_push_back(&s->settle_order, &x->settle);
 		}
@@ -352,8 +406,7 @@ intake_admit(struct spooler *s, struct txn *x, uint64_t lsn)
 			continue;
 		}
 		m->queue = q->number;
-		queue_push(&s->queues, slot, false);
-		handout_wake(s, q);
+		held_place(s, slot);
 	}
 	scratch_fini(&scratch);
 }
@@ -392,28 +445,28 @@ queue_again(struct spooler *s)
 
 /* The arena is a cache: half of it is for mail on its way out, the other for
  * mail coming in.  Beyond that the newest bodies wait in the journal alone. */
-static void
-relieve(struct spooler *s, struct txn *x)
+bool
+intake_relieve(struct spooler *s, struct txn *x)
 {
-	if (x->n_pieces > 0 && slabs_held_bytes(&s->slabs, x->pieces[0]) >
+	if (x->n_pieces == 0 || slabs_held_bytes(&s->slabs, x->pieces[0]) <=
 	    s->set.arena_bytes / 2) {
-		txn_drop_pieces(&s->txns, x);
+		return false;
 	}
+	txn_drop_pieces(&s->txns, x);
+	return true;
 }
 
 void
 intake_stored(struct spooler *s, const struct journal_note *n)
 {
 	struct txn *x = txn_at(&s->txns, n->a);
-	unsigned listener = (unsigned)(n->c >> 32);
-	uint32_t incarnation = (uint32_t)n->c;
 
 	if (!n->ok) {
-		answer(s, listener, incarnation, n->b, STORED_FAILED);
+		intake_answer(s, n, STORED_FAILED);
 		txn_put(&s->txns, x);
 		return;
 	}
-	answer(s, listener, incarnation, n->b, STORED_OK);
+	intake_answer(s, n, STORED_OK);
 	txn_in_journal(s, x, n->epoch, n->offset);
 	intake_admit(s, x, n->lsn);
 	spooler_score(s, SCORE_S_RECEIVED, x->refs);
@@ -423,7 +476,7 @@ intake_stored(struct spooler *s, const struct journal_note *n)
 		txn_put(&s->txns, x);
 		return;
 	}
-	relieve(s, x);
+	intake_relieve(s, x);
 }
 
 static void
@@ -660,7 +713,7 @@ intake_dead(struct spooler *s, unsigned index, uint32_t incarnation)
 		struct slab *b;
 
 		if ((uintptr_t)x <= UINT32_MAX || x->slot != i ||
-		    x->n_pieces == 0 || x->holds > 0 || x->epoch == 0) {
+		    x->n_pieces == 0 || x->holds > 0 || !txn_is_on_disk(x)) {
 			continue;
 		}
 		b = s->slabs.slab[x->pieces[0].handle];

@@ -9,7 +9,7 @@
 #include "common/base/fdio.h"
 #include "common/base/log.h"
 #include "common/mail/date.h"
-#include "spooler/spooler.h"
+#include "spooler/engine.h"
 #include "spooler/suspects.h"
 
 #define SECOND_US 1000000u
@@ -69,10 +69,17 @@ on_note(void *arg, const struct journal_note *n)
 
 		txn_in_journal(s, x, n->epoch, n->offset);
 		intake_admit(s, x, n->lsn);
-	} else if (n->what == NOTE_OUTCOME || n->what == NOTE_RETRY) {
+	} else if (n->what == NOTE_OUTCOME || n->what == NOTE_RETRY ||
+	    n->what == NOTE_PASSED) {
 		outcome_durable(s, n);
 	} else if (n->what == NOTE_SETTLED) {
 		settle_durable(s, n);
+	} else if (n->what == NOTE_BEGUN) {
+		hashed_begun(s, n);
+	} else if (n->what == NOTE_HASHED) {
+		hashed_durable(s, n);
+	} else if (n->what == NOTE_SPILLED) {
+		memory_spilled(s, n);
 	} else if (n->what == NOTE_STATE) {
 		settle_state_durable(s, n);
 	}
@@ -89,6 +96,7 @@ on_batch(void *arg, bool ok, uint64_t took_us)
 		settle_commit_took(s, took_us);
 	}
 	outcome_retry_late(s);
+	engine_room(s);
 	intake_retry(s);
 }
 
@@ -98,6 +106,7 @@ on_room(void *arg)
 	struct spooler *s = arg;
 
 	outcome_retry_late(s);
+	engine_room(s);
 	intake_retry(s);
 }
 
@@ -198,6 +207,7 @@ on_second(void *arg)
 	handout_orphans(s);
 	handout_expire(s);
 	intake_second(s);
+	engine_room(s);
 	settle_tick(s);
 	settle_flush(s);
 	checkpoint_tick(s);
@@ -420,7 +430,8 @@ life_start(struct worker *w, int *exit_code_out, struct error *err_out)
 	queues_init(&s->queues, &s->index, now);
 	read_settings(s);
 	date_local_offset(clock_wall_us());	/* reads the zone file now */
-	if (open_spool(s, err_out) < 0) {
+	if (engine_start(s, exit_code_out, err_out) < 0 ||
+	    open_spool(s, err_out) < 0) {
 		return -1;
 	}
 	s->large = large_create(s, err_out);
@@ -536,7 +547,7 @@ check_drained(struct spooler *s)
 			return;
 		}
 	}
-	if (worker_is_draining(s->w)) {
+	if (worker_is_draining(s->w) && engine_drained(s)) {
 		worker_finished(s->w);	/* life_end writes what gathered */
 	}
 }
@@ -558,8 +569,9 @@ life_title(struct worker *w, char *out, size_t size)
 		    index_count(&s->index), s->queues.n_active, percent);
 		return;
 	}
-	snprintf(out, size, "%u queued, %u active", index_count(&s->index),
-	    s->queues.n_active);
+	snprintf(out, size, "%u queued, %u active%s", index_count(&s->index),
+	    s->queues.n_active, s->engine == &engine_memory ?
+	    " (in memory: a crash loses mail)" : "");
 }
 
 void

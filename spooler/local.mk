@@ -31,6 +31,8 @@ spooler_libspooler_a_SOURCES += spooler/checkpoint.c spooler/checkpoint_load.c
 spooler_libspooler_a_SOURCES += spooler/replay.c spooler/replay.h \
 	spooler/replay_store.c spooler/ask.c
 spooler_libspooler_a_SOURCES += spooler/replay_guard.c spooler/replay_guard.h
+spooler_libspooler_a_SOURCES += spooler/engine.c spooler/engine.h \
+	spooler/hashed.c spooler/memory.c spooler/passthrough.c
 spooler_libspooler_a_SOURCES += spooler/life.c spooler/life.h
 eclibexec_PROGRAMS += spooler/spooler
 spooler_spooler_SOURCES = spooler/main.c

@@ -68,7 +68,8 @@ send_event(struct ipc_link *k, uint64_t position, struct slice bytes)
 	ipc_end(k);
 }
 
-/* Appends one R event per recipient of a message record. */
+/* Appends one R event per recipient of a message record, or of one that stands
+ * for a body elsewhere. */
 static void
 receptions(enum journal_type type, struct slice payload,
     void (*fn)(void *arg, struct slice event), void *arg)
@@ -79,8 +80,13 @@ receptions(enum journal_type type, struct slice payload,
 	struct scratch scratch;
 	struct envelope env;
 
+	if (type != JOURNAL_LARGE) {
+		size = type == JOURNAL_RECEIVED ? wire_u64(&r) :
+		    wire_left(&r);
+	}
 	scratch_init(&scratch, 1 << 20);
-	if (!r.bad && envelope_decode(encoded, &scratch, &env)) {
+	if (!r.bad && envelope_decode(encoded, &scratch, &env) &&
+	    (env.flags & ENVELOPE_LOGGED) == 0) {
 		for (uint32_t i = 0; i < env.n_rcpt; i++) {
 			struct event e = { .kind = EVENT_RECEPTION,
 				.protocol = env.protocol,
@@ -89,8 +95,7 @@ receptions(enum journal_type type, struct slice payload,
 				.conn_id = env.conn_id,
 				.time_us = env.received_us,
 				.received_us = env.received_us,
-				.size = type == JOURNAL_LARGE ? size :
-				wire_left(&r),
+				.size = size,
 				.remote_port = env.peer_port,
 				.sender = env.sender, .rcpt = env.rcpt[i].addr,
 				.domain = spooler_domain(env.rcpt[i].addr),
@@ -140,7 +145,8 @@ logfeed_durable(struct spooler *s, const struct journal_note *n)
 		return;
 	}
 	f->sent = n->lsn;
-	if (n->type == JOURNAL_MESSAGE || n->type == JOURNAL_LARGE) {
+	if (n->type == JOURNAL_MESSAGE || n->type == JOURNAL_LARGE ||
+	    n->type == JOURNAL_RECEIVED) {
 		f->told = n->lsn;
 		receptions(n->type, slice_make(n->payload, n->length),
 		    send_live, &v);
@@ -173,7 +179,8 @@ read_records(struct feed_read *r, struct journal_scan *scan)
 		}
 		r->last = rec.lsn;
 		if (rec.type == JOURNAL_MESSAGE ||
-		    rec.type == JOURNAL_LARGE) {
+		    rec.type == JOURNAL_LARGE ||
+		    rec.type == JOURNAL_RECEIVED) {
 			receptions(rec.type, rec.payload, keep_event, r);
 		} else if (rec.type == JOURNAL_RETRY ||
 		    rec.type == JOURNAL_DONE) {

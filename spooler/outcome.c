@@ -10,6 +10,8 @@
  */
 #include "spooler/outcome.h"
 
+#include "spooler/engine.h"
+
 #include "common/base/clock.h"
 #include "common/base/wire.h"
 #include "common/mail/esc.h"
@@ -260,6 +262,21 @@ make_up(struct spooler *s, uint32_t msg, uint8_t kind, const char *reply,
 	return true;
 }
 
+void
+outcome_cut(struct spooler *s, uint32_t slot, const char *reply)
+{
+	struct outcome o = { .n = 1 };
+
+	o.results[0] = (struct result){ .msg = slot, .kind = EVENT_TRANSIENT,
+		.stage = STAGE_NOT_CONNECTED, .code = 451,
+		.reply = slice_of(reply) };
+	if (outcome_has_room(s, &o)) {
+		outcome_write(s, &o);
+	} else {
+		queue_delay(&s->queues, slot, spooler_now(s), 1000000u);
+	}
+}
+
 /* Until it is written the message stays in flight: nobody delivers it again. */
 static bool
 try_accepted(struct spooler *s, struct late_accepted *l)
@@ -374,6 +391,9 @@ write_state(struct spooler *s, struct work *w, uint32_t slot)
 	struct slice part;
 	struct buf b;
 
+	if (m->txn != 0 && !txn_is_on_disk(txn_at(&s->txns, m->txn))) {
+		return;		/* after our crash there is nothing to say it of */
+	}
 	buf_init(&b, 64);
 	wire_put_u64(&b, m->id);
 	wire_put_u16(&b, m->attempts);
@@ -440,12 +460,19 @@ orphan(struct spooler *s, struct work *w, unsigned i, uint32_t slot)
 	const struct stage_slot *t = &table->slot[w->deliverer][w->slot];
 	enum stage_point point = stage_get(t, w->number);
 	bool doubtful = point == STAGE_DOT && was_sent_to(t, i);
-	enum suspects_verdict verdict = suspects_judge(w,
-	    index_at(&s->index, slot), point);
+	struct msg *m = index_at(&s->index, slot);
+	enum suspects_verdict verdict;
 
 	if (doubtful) {
 		set_doubt(s, slot);
 	}
+	if (m->txn != 0 && engine_answers_by(s, txn_at(&s->txns, m->txn))) {
+		stage_work_drop(table, w->deliverer, w->slot, i);
+		queue_landed(&s->queues, slot);
+		outcome_cut(s, slot, OUTCOME_CUT);
+		return;
+	}
+	verdict = suspects_judge(w, m, point);
 	if (doubtful || verdict != SUSPECTS_NOT_BLAMED) {
 		write_state(s, w, slot);
 	} else {
@@ -501,7 +528,8 @@ outcome_forget(struct spooler *s, uint32_t slot, uint32_t done_epoch)
 		settle_remove(s, id, done_epoch);
 	}
 	if (x != NULL) {
-		if ((m->flags & MSG_SETTLED) == 0 && --x->unsettled == 0) {
+		if ((m->flags & MSG_SETTLED) == 0 && x->unsettled > 0 &&
+		    --x->unsettled == 0) {
 			journal_unpin(s->journal, x->epoch);
 			x->epoch = 0;
 		}
@@ -542,12 +570,31 @@ retry_durable(struct spooler *s, const struct journal_note *n)
 		struct txn *x = txn_at(&s->txns, m->txn);
 
 		/* Not wanted for a while; the disk has it. */
-		txn_drop_pieces(&s->txns, x);
+		if (txn_is_on_disk(x)) {
+			txn_drop_pieces(&s->txns, x);
+		} else if (s->engine->retried != NULL) {
+			s->engine->retried(s, m, x);
+		}
 		if ((m->flags & MSG_SETTLED) != 0 && x->holds == 0) {
 			m->txn = 0;
 			x->refs--;
 			txn_put(&s->txns, x);
 		}
+	}
+}
+
+/* Who waits for it is told before the message goes. */
+static void
+tell_end(struct spooler *s, const struct journal_note *n)
+{
+	const struct msg *m = index_at(&s->index, n->a);
+	struct txn *x = m->txn != 0 ? txn_at(&s->txns, m->txn) : NULL;
+	struct event e;
+
+	if (x != NULL && engine_answers_by(s, x)) {
+		ec_assert(event_decode(slice_make(n->payload, n->length),
+		    &e));
+		s->engine->ended(s, x, &e);
 	}
 }
 
@@ -561,7 +608,7 @@ outcome_durable(struct spooler *s, const struct journal_note *n)
 	/* Read before the message goes. */
 	ec_assert(n->ok);
 	delivered = n->length > 1 && n->payload[1] == EVENT_DELIVERY;
-	if (n->what == NOTE_RETRY || n->what == NOTE_OUTCOME) {
+	if (n->what != NOTE_DSN) {
 		ec_assert(index_at(&s->index, n->a)->id == n->b);
 	}
 	if (work != 0) {
@@ -579,9 +626,10 @@ outcome_durable(struct spooler *s, const struct journal_note *n)
 	}
 	if (n->what == NOTE_RETRY) {
 		retry_durable(s, n);
-	} else if (n->what == NOTE_OUTCOME) {
-		spooler_score(s, delivered ? SCORE_S_DELIVERED :
-		    SCORE_S_PERMANENT, 1);
+	} else {
+		spooler_score(s, n->what == NOTE_PASSED ? SCORE_S_TRANSIENT :
+		    delivered ? SCORE_S_DELIVERED : SCORE_S_PERMANENT, 1);
+		tell_end(s, n);
 		outcome_forget(s, n->a, n->epoch);
 	}
 	if (work != 0 && deliverer < SPOOLER_DELIVERERS) {

@@ -15,6 +15,7 @@
 
 #define OUTCOME_POISON \
 	"554 5.3.0 [internal] in quarantine: its delivery ends the deliverer"
+#define OUTCOME_CUT "451 4.4.1 [internal] the delivery was cut off"
 
 struct result {		/* one recipient's, as said or as made up by us */
 	uint32_t msg;		/* index slot, 0: not ours any more */

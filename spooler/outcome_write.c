@@ -5,6 +5,8 @@
  */
 #include "spooler/outcome.h"
 
+#include "spooler/engine.h"
+
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/wire.h"
@@ -61,6 +63,9 @@ event_of(struct spooler *s, const struct outcome *o, const struct result *r,
 		.rcpt = t->addr, .domain = q->domain, .group = q->group,
 		.binding = q->binding, .reply = r->reply };
 	memcpy(e->remote_ip, o->remote_ip, sizeof e->remote_ip);
+	if (!txn_is_on_disk(x)) {
+		e->flags |= EVENT_UNSPOOLED;
+	}
 	if ((m->flags & MSG_DOUBT) != 0) {
 		e->flags |= EVENT_POSSIBLE_DUPLICATE;
 	}
@@ -130,8 +135,9 @@ end_message(struct pending *p, const struct result *r,
 	struct event e;
 
 	event_of(s, p->o, r, t, &e);
-	if (r->kind == EVENT_PERMANENT) {
-		if ((e.flags & EVENT_QUARANTINED) == 0 && wants_bounce(s, q, p->txn, t)) {
+	if (r->kind == EVENT_PERMANENT && !engine_answers_by(s, p->txn)) {
+		if ((e.flags & EVENT_QUARANTINED) == 0 &&
+		    wants_bounce(s, q, p->txn, t)) {
 			e.flags |= EVENT_BOUNCED;
 			add_failed(p, &e, t);
 		} else if (p->txn->sender.len == 0 &&
@@ -157,8 +163,12 @@ retry_message(struct pending *p, struct result *r, const struct recipient *t)
 	struct event e;
 	uint64_t delay;
 
-	rule_of(s, q, &rule);
 	event_of(s, p->o, r, t, &e);
+	if (engine_answers_by(s, p->txn)) {
+		append_event(p, JOURNAL_RETRY, &e, NOTE_PASSED, r->msg);
+		return;
+	}
+	rule_of(s, q, &rule);
 	switch (retry_after(&rule, m->attempts + 1u,
 	    (uint64_t)m->received_s * 1000000u, e.time_us, &delay)) {
 	case RETRY_LATER:

@@ -130,6 +130,59 @@ is_of_checkpoint(const struct msg *m)
 	return (m->flags & MSG_SETTLED) != 0 && m->txn == 0 && m->queue != 0;
 }
 
+/* Its reception is for the log; here it says that a STORE was taken. */
+static void
+on_received(struct spooler *s, const struct journal_record *rec)
+{
+	struct wire_r r = wire_reader(rec->payload);
+	struct slice encoded = wire_bytes(&r, wire_u32(&r));
+	struct scratch scratch;
+	struct envelope env;
+	uint32_t flags;
+
+	wire_u64(&r);
+	flags = wire_u32(&r);
+	scratch_init(&scratch, 1 << 20);
+	if (!r.bad && envelope_decode(encoded, &scratch, &env)) {
+		index_add((flags & RECEIVED_UNSPOOLED) != 0 ?
+		    &s->replay->received : &s->replay->batches, env.batch_id);
+	}
+	scratch_fini(&scratch);
+}
+
+/* Files of these may be there in any state: they go, unless what follows says
+ * that they are whole. */
+static void
+on_begun(struct spooler *s, const struct journal_record *rec)
+{
+	struct wire_r r = wire_reader(rec->payload);
+
+	while (wire_left(&r) > 0) {
+		uint32_t slot = index_add(&s->replay->ended, wire_u64(&r));
+
+		if (slot != 0) {
+			struct msg *e = index_at(&s->replay->ended, slot);
+
+			e->due = (uint32_t)(rec->lsn >> 32);
+			e->flags = ENDED_BEGUN;
+		}
+	}
+}
+
+/* True if it has come to its end for good. */
+static bool
+has_ended(struct spooler *s, msgid id)
+{
+	struct index *ended = &s->replay->ended;
+	uint32_t slot = index_find(ended, id);
+
+	if (slot != 0 && index_at(ended, slot)->flags == ENDED_BEGUN) {
+		index_remove(ended, slot);
+		slot = 0;
+	}
+	return slot != 0;
+}
+
 /* State of a message that is known, or (its own record recycled) of one whose
  * SETTLED record or files are still to be found: then it waits in the index for
  * them.  NULL when the checkpoint says something newer. */
@@ -183,6 +236,9 @@ on_event(struct spooler *s, const struct journal_record *rec)
 	}
 	if (rec->type == JOURNAL_DONE) {
 		slot = index_find(&s->index, e.id);
+		if (slot == 0 && (e.flags & EVENT_UNSPOOLED) != 0) {
+			return;		/* nothing of it was ever here */
+		}
 		if (slot == 0 || index_at(&s->index, slot)->txn == 0) {
 			s->replay->job->of_settled = true;
 			checkpoint_note_gone(s, e.id);
@@ -196,7 +252,7 @@ on_event(struct spooler *s, const struct journal_record *rec)
 		return;
 	}
 	note_work(s, rec->payload);
-	if (e.next_us == 0 || index_find(&s->replay->ended, e.id) != 0) {
+	if (e.next_us == 0 || (e.flags & EVENT_UNSPOOLED) != 0 || index_find(&s->replay->ended, e.id) != 0) {
 		return;		/* an attempt that was also its end */
 	}
 	m = state_of(s, e.id, rec->lsn);
@@ -255,7 +311,7 @@ replay_settled(struct spooler *s, const struct checkpoint_item *i,
 	uint32_t slot = index_find(&s->index, i->id);
 	struct msg *m;
 
-	if (index_find(&s->replay->ended, i->id) != 0) {
+	if (has_ended(s, i->id)) {
 		return;
 	}
 	if (slot == 0) {
@@ -321,7 +377,7 @@ leave_out(struct spooler *s, const struct journal_record *rec)
 	} else {
 		replay_guard_skip(&p->guard, rec->lsn);
 	}
-	p->damage = true;
+	p->damage = p->journal_damage = true;
 }
 
 static void
@@ -335,7 +391,7 @@ apply(struct spooler *s, const struct journal_record *rec)
 		leave_out(s, rec);
 		return;
 	case GUARD_SKIP:
-		s->replay->damage = true;
+		s->replay->damage = s->replay->journal_damage = true;
 		return;
 	}
 	if (rec->type == JOURNAL_MESSAGE || rec->type == JOURNAL_LARGE) {
@@ -346,6 +402,10 @@ apply(struct spooler *s, const struct journal_record *rec)
 		on_settled(s, rec);
 	} else if (rec->type == JOURNAL_STATE) {
 		on_state(s, rec);
+	} else if (rec->type == JOURNAL_RECEIVED) {
+		on_received(s, rec);
+	} else if (rec->type == JOURNAL_BEGUN) {
+		on_begun(s, rec);
 	} else {
 		log_error("replay: record type %u is not known; ignored",
 		    (unsigned)rec->type);
@@ -559,6 +619,7 @@ replay_start(struct spooler *s, struct error *err_out)
 	(void)err_out;
 	s->replay = p;
 	index_init(&p->batches);
+	index_init(&p->received);
 	index_init(&p->ended);
 	index_init(&p->works);
 	index_init(&p->looked);
@@ -587,6 +648,13 @@ replay_has_batch(const struct spooler *s, msgid batch)
 	return s->replay != NULL && index_find(&s->replay->batches, batch) != 0;
 }
 
+bool
+replay_has_received(const struct spooler *s, msgid batch)
+{
+	return s->replay != NULL &&
+	    index_find(&s->replay->received, batch) != 0;
+}
+
 /* The checkpoint counts for a third, the journal for another, entering the
  * queues for the last. */
 unsigned
@@ -610,6 +678,12 @@ replay_percent(const struct spooler *s)
 		break;
 	}
 	return 100;
+}
+
+bool
+replay_is_swept(const struct spooler *s)
+{
+	return s->replay == NULL || s->replay->swept;
 }
 
 bool
@@ -645,6 +719,7 @@ replay_destroy(struct replay **rp)
 		segment_image_fini(&p->image);
 		replay_guard_fini(&p->guard);
 		index_fini(&p->batches);
+		index_fini(&p->received);
 		index_fini(&p->ended);
 		index_fini(&p->works);
 		index_fini(&p->looked);

@@ -23,6 +23,9 @@ enum phase {
 	PHASE_CHECKPOINT, PHASE_JOURNAL, PHASE_ENTER, PHASE_STORE, PHASE_DONE
 };
 
+/* In replay.ended: a settle that was begun, of what no record had before. */
+#define ENDED_BEGUN 1u
+
 struct replay {
 	struct workq *reader;
 	enum phase phase;
@@ -44,6 +47,7 @@ struct replay {
 	struct loop_hook hook;
 	struct replay_guard guard;
 	struct index batches;		/* ids of batches seen */
+	struct index received;		/* the same of mail in memory */
 	struct index ended;		/* ids of messages with a done record */
 	struct index works;		/* whose outcomes had a retry in them */
 	struct index looked;		/* ids whose .meta was asked for by

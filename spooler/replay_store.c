@@ -539,7 +539,9 @@ replay_sweep(struct spooler *s)
 		struct msg *e = index_at(&p->ended, p->sweep_at);
 
 		/* Its segment is pinned until that is done. */
-		settle_remove(s, e->id, e->due);
+		if (index_is_live(&p->ended, p->sweep_at)) {
+			settle_remove(s, e->id, e->due);
+		}
 	}
 	if (p->sweep_at < p->sweep_end) {
 		loop_again(s->loop);
@@ -548,5 +550,6 @@ replay_sweep(struct spooler *s)
 	p->swept = true;
 	settle_flush(s);
 	journal_replayed(s->journal);
+	intake_retry(s);
 	next_dirs(s);
 }

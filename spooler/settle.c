@@ -15,7 +15,7 @@
  * A round that fails on disk is tried again later; its mail stays in the
  * journal.
  */
-#include "spooler/spooler.h"
+#include "spooler/engine.h"
 
 #include <sys/syscall.h>
 
@@ -548,7 +548,8 @@ removal_done(struct workq_job *job)
 		    r->err.text);
 	}
 	for (unsigned i = 0; i < r->n; i++) {
-		if (!r->ok) {
+		/* (One that came again meanwhile has files of its own.) */
+		if (!r->ok && index_find(&s->index, r->ids[i]) == 0) {
 			remove_one(s, r->ids[i], r->epochs[i], true);
 		}
 		journal_unpin(s->journal, r->epochs[i]);
@@ -592,6 +593,18 @@ void
 settle_remove(struct spooler *s, msgid id, uint32_t done_epoch)
 {
 	remove_one(s, id, done_epoch, false);
+}
+
+void
+settle_remove_begun(struct spooler *s, msgid id, uint32_t epoch)
+{
+	remove_one(s, id, epoch, true);
+}
+
+void
+settle_submit(struct spooler *s, struct workq_job *job)
+{
+	workq_submit(s->settle->thread, job);
 }
 
 struct sync_all {
@@ -671,7 +684,11 @@ settle_create(struct spooler *s)
 	loop_timer_init(&t->next, s->loop, on_next, s);
 	first->run = low_priority;
 	first->done = nothing;
-	workq_submit(t->thread, first);
+	if (s->engine == &engine_hashed) {
+		free(first);	/* clients wait for this thread */
+	} else {
+		workq_submit(t->thread, first);
+	}
 	return t;
 }
 

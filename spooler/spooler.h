@@ -41,8 +41,12 @@ enum note_kind {	/* journal_note.what */
 	NOTE_DSN,	/* a: txn */
 	NOTE_OUTCOME,	/* a: message, b: id, c: work to acknowledge or 0 */
 	NOTE_RETRY,	/* the same; the message stays */
+	NOTE_PASSED,	/* the same; the client is told, and has its mail */
 	NOTE_STATE,	/* a: message, b: id */
 	NOTE_SETTLED,	/* b: struct settle_round * */
+	NOTE_BEGUN,	/* b: struct hashed_round * */
+	NOTE_HASHED,	/* the same: its files and records are durable */
+	NOTE_SPILLED,	/* a: txn, b: the one in memory that it came from */
 };
 
 struct listener_peer {
@@ -144,6 +148,10 @@ struct settle;
 struct loader;
 struct checkpoint;
 struct import;
+struct engine;
+struct hashed;
+struct memory;
+struct passthrough;
 struct large;
 
 struct spooler {
@@ -185,6 +193,10 @@ struct spooler {
 	uint64_t next_work;
 	struct logfeed *log;
 	struct replay *replay;		/* NULL once it is done */
+	const struct engine *engine;
+	struct hashed *hashed;		/* NULL with another engine */
+	struct memory *memory;		/* the same */
+	struct passthrough *passthrough;
 	struct settle *settle;
 	struct checkpoint *checkpoint;
 	struct loader *loader;
@@ -229,6 +241,21 @@ void intake_link_up(struct spooler *s, struct ipc_link *k);
 void intake_link_down(struct spooler *s, struct ipc_link *k);
 void intake_dead(struct spooler *s, unsigned index, uint32_t incarnation);
 void intake_stored(struct spooler *s, const struct journal_note *n);
+/* Answers the STORE whose note this is. */
+void intake_answer(struct spooler *s, const struct journal_note *n,
+	enum store_result result);
+/* With the reply of the next host. */
+void intake_answer_as(struct spooler *s, const struct journal_note *n,
+	const struct event *e);
+/* Too much of the arena is held: this body leaves it; true if it did. */
+bool intake_relieve(struct spooler *s, struct txn *x);
+/* The log's R of mail whose body is not in the journal (flags of
+ * JOURNAL_RECEIVED); there is room. */
+void intake_say_received(struct spooler *s, const struct txn *x,
+	uint32_t flags);
+/* The whole of it, appended as a message record. */
+enum journal_room intake_append(struct spooler *s, const struct txn *x,
+	bool important, const struct journal_note *note);
 /* Room in the journal, or replay has ended. */
 void intake_retry(struct spooler *s);
 /* Each second. */
@@ -322,6 +349,8 @@ void outcome_still_doubtful(struct spooler *s, struct work *w, unsigned i,
 /* A message in no list has come to its end (expiry): it is loaded if need be,
  * then P and a bounce. */
 void outcome_end(struct spooler *s, uint32_t msg);
+/* A message of passthrough in no list ends: its client is told so. */
+void outcome_cut(struct spooler *s, uint32_t msg, const char *reply);
 /* The same with what is there of its body, which could not be brought. */
 void outcome_end_now(struct spooler *s, uint32_t msg);
 /* Is it past its expiry? */
@@ -341,7 +370,11 @@ void settle_tick(struct spooler *s);
 void settle_commit_took(struct spooler *s, uint64_t us);
 void settle_durable(struct spooler *s, const struct journal_note *n);
 void settle_remove(struct spooler *s, msgid id, uint32_t done_epoch);
+/* Files whose writing failed, or that nobody is to find: pins that segment. */
+void settle_remove_begun(struct spooler *s, msgid id, uint32_t epoch);
 void settle_flush(struct spooler *s);
+/* In the thread that alone writes, removes and syncs spool files. */
+void settle_submit(struct spooler *s, struct workq_job *job);
 /* Syncs all directories, before any removal that is asked for later. */
 void settle_sync_all(struct spooler *s);
 void settle_state_durable(struct spooler *s, const struct journal_note *n);
@@ -403,6 +436,8 @@ void replay_destroy(struct replay **r);
 /* Was this batch found in the journal (live or not)?  Until listeners have
  * all spoken after a restart. */
 bool replay_has_batch(const struct spooler *s, msgid batch);
+/* Was it logged as received by a process that kept it in memory? */
+bool replay_has_received(const struct spooler *s, msgid batch);
 /* Was the outcome of this work found?  Until deliverers have all spoken. */
 bool replay_has_work(const struct spooler *s, uint64_t number);
 /* Has everything been read that may tell of this message?  If only its files
@@ -415,6 +450,9 @@ bool replay_may_find(const struct spooler *s, const struct txn *x);
 /* A message ended: files of it that are still to be found are no mail. */
 void replay_note_end(struct spooler *s, msgid id, uint32_t done_epoch);
 unsigned replay_percent(const struct spooler *s);	/* of the journal */
+/* What the journal ended has no files any more, or they go before any that are
+ * written from now on. */
+bool replay_is_swept(const struct spooler *s);
 /* The index has all that is settled, though files may be left to look at. */
 bool replay_is_complete(const struct spooler *s);
 /* Journal and store are read; what is kept of it is for replay_has_batch. */

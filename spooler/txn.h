@@ -30,6 +30,7 @@ struct txn {
 	uint32_t flags;		/* envelope flags */
 	uint8_t protocol;
 	bool loading;		/* a reader brings its body */
+	bool spilling;		/* in memory only; its record is on the way */
 	bool large;		/* body: large/BATCH, which goes with it */
 	int fd;			/* its body's file, -1: not open */
 	uint16_t n_pieces;
@@ -43,7 +44,8 @@ struct txn {
 	struct slice sender, envid, group, binding;
 	uint64_t settle_us;	/* monotonic: since when it waits to be
 				 * Settle_After old */
-	struct list_node settle;	/* oldest first */
+	struct list_node settle;	/* oldest first; in memory only:
+				 * memory.c's */
 	uint32_t wait_head;	/* messages waiting for its body, by msg.next */
 	struct piece inline_pieces[TXN_INLINE_PIECES];
 	struct piece *pieces;	/* inline or heap */
@@ -69,6 +71,12 @@ static inline bool
 txn_is_resident(const struct txn *x)
 {
 	return x->n_pieces > 0 || x->size == 0 || x->fd >= 0;
+}
+/* Its pieces are a copy, which may go at any time. */
+static inline bool
+txn_is_on_disk(const struct txn *x)
+{
+	return x->epoch != 0 || x->file != MSGID_NONE;
 }
 /* Gives the pieces back, closes the file, if nobody reads them. */
 void txn_drop_pieces(struct txns *t, struct txn *x);

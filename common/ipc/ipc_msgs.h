@@ -74,7 +74,7 @@ X(STORE_LARGE, ROLE_BIT(ROLE_LISTENER), ROLE_BIT(ROLE_SPOOLER), \
   "u64 seq, u8 resent, u64 size, rest: envelope; all of its body was said " \
   "by LARGE_DATA") \
 X(STORED, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_LISTENER), \
-  "u64 seq, u8 result (enum store_result)") \
+  "u64 seq, u8 result (enum store_result); REMOTE: u16 code, bytes reply") \
 X(STORE_CREDIT, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_LISTENER), \
   "u32 window: unanswered STOREs allowed") \
 X(RELEASE, ROLE_BIT(ROLE_SPOOLER), ROLE_BIT(ROLE_LISTENER), \
@@ -157,6 +157,8 @@ enum store_result {
 	STORED_FULL,		/* no room: 452 4.3.1 */
 	STORED_FAILED,		/* the disk refused: 451 4.3.0 */
 	STORED_TOO_BIG,		/* 552 5.3.4 */
+	STORED_REMOTE,		/* not here: the next host's answer, which
+				 * follows */
 	STORE_RESULTS
 };
 

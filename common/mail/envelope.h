@@ -34,6 +34,8 @@ enum {	/* envelope.flags */
 	ENVELOPE_RET_HDRS = 1u << 3,
 	ENVELOPE_BOUNCE = 1u << 4,	/* a DSN we made */
 	ENVELOPE_8BIT_DATA = 1u << 5,	/* the body has bytes over 127 */
+	ENVELOPE_LOGGED = 1u << 6,	/* its reception is in the journal apart
+					 * from this */
 };
 
 enum {	/* recipient.notify, RFC 3461 NOTIFY; 0 is "not said" */

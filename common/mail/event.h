@@ -27,6 +27,8 @@ enum {	/* event.flags */
 	EVENT_NO_BOUNCE = 1u << 3,	/* dropped: the sender was null */
 	EVENT_ADMIN = 1u << 4,		/* an operator's act */
 	EVENT_QUARANTINED = 1u << 5,	/* as poison: no bounce was made */
+	EVENT_UNSPOOLED = 1u << 6,	/* of mail in memory only: for the log, the
+					 * spool has nothing of it */
 };
 
 /* The reference's stage codes: what the deliverer was doing. */

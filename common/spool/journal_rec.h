@@ -33,7 +33,16 @@ enum journal_type {
 				 * u64 next_us: marks what is not logged */
 	JOURNAL_LARGE,		/* u64 size of the body, u32 envelope length,
 				 * envelope; the body is large/BATCH */
+	JOURNAL_RECEIVED,	/* u32 envelope length, envelope, u64 size, u32
+				 * flags: the log's R of mail whose body is not
+				 * here */
+	JOURNAL_BEGUN,		/* u64 ids: files of theirs are no mail unless a
+				 * settled or message record follows */
 	JOURNAL_TYPES
+};
+
+enum {	/* flags of JOURNAL_RECEIVED */
+	RECEIVED_UNSPOOLED = 1u << 0,	/* it is in memory only */
 };
 
 struct segment_head {

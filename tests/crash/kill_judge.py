@@ -63,9 +63,14 @@ def read_doubts(mainlog, paniclog):
 
 def reasons_of(numbers, copies, replies, marks, kills):
     """One word for each arrival after the first.  Gaps that a mark explains
-    use it first; what explains any gap is kept for the others."""
+    use it first; what explains any gap is kept for the others.  Between two
+    kills each copy may arrive once, and after the next kill again."""
     budget = {"copies": copies - 1, "reply": replies}
+    since_kill = 1
     for gap in zip(numbers, numbers[1:]):
+        since_kill = 1 if kills.between(*gap) else since_kill + 1
+        if 1 < since_kill <= copies:
+            gap = numbers[0], gap[1]
         if marks and kills.between(*gap):
             yield "marked"
         elif kills.between(*gap, supervisor=True):

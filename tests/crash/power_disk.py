@@ -269,7 +269,10 @@ class Fuse(Disk):
 
 
 class FusePlain(Fuse):
-    MKFS_MORE = ("-O", "^has_journal")
+    # With an index a directory that grows moves old names to another block, and
+    # with a checksum a block is all or nothing: without a journal either loses
+    # names that were durable, whatever a program syncs.
+    MKFS_MORE = ("-O", "^has_journal,^dir_index,^metadata_csum")
     OPTIONS = "noatime"
 
     def check(self):

@@ -108,13 +108,16 @@ def arrivals_of(path):
     return found
 
 
-def kinds_of(numbers, done, marks):
-    """What each arrival after the first is, if it is of the same copy."""
+def kinds_of(numbers, copies, done, marks):
+    """What each arrival after the first is.  Between two cuts each copy may
+    arrive once, and after the next cut again."""
+    since_cut = 1
     for first, second in zip(numbers, numbers[1:]):
-        cuts = marks.between(first, second)
-        if not cuts:
+        since_cut = 1 if marks.between(first, second) else since_cut + 1
+        before = marks.between(-1, second)
+        if since_cut > copies or not (before or copies > 1):
             yield "illegal"
-        elif done is not None and done < marks.lines[cuts[-1]]:
+        elif before and done is not None and done < marks.lines[before[-1]]:
             yield "resurrected"
         else:
             yield "duplicates"
@@ -130,10 +133,10 @@ def repeats(promised, arrived, log, marks):
             continue
         ids = log.copies(promised[key])
         done = log.all_done(ids)
-        kinds = list(kinds_of(numbers, done, marks))
+        kinds = list(kinds_of(numbers, len(ids), done, marks))
         # Which arrival is of which copy is not known; a second copy comes
         # without a cut in between, or after one.
-        for kind in ("illegal", "duplicates", "resurrected"):
+        for kind in ("duplicates", "resurrected"):
             while kind in kinds and kinds.count("stored_twice") < len(ids) - 1:
                 kinds[kinds.index(kind)] = "stored_twice"
         for kind in kinds:

@@ -100,6 +100,12 @@ on_stored(struct fake_listener *l, struct wire_r r)
 			ck_assert(m->sent && !m->answered);
 			m->answered = true;
 			m->result = (enum store_result)result;
+			if (result == STORED_REMOTE) {
+				m->code = wire_u16(&r);
+				slice_copy(m->reply, sizeof m->reply,
+				    wire_slice(&r));
+				ck_assert(!r.bad);
+			}
 			l->outstanding--;
 			return;
 		}

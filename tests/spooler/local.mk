@@ -88,3 +88,11 @@ tests_spooler_test_replay_guard_CFLAGS = $(TEST_CFLAGS)
 tests_spooler_test_replay_guard_LDADD = tests/support/libharness.a \
 	spooler/libspooler.a $(TEST_LIBS)
 EXTRA_tests_spooler_test_replay_guard_DEPENDENCIES = spooler/spooler$(EXEEXT)
+check_PROGRAMS += tests/spooler/test_engines
+TESTS += tests/spooler/test_engines
+tests_spooler_test_engines_SOURCES = tests/spooler/test_engines.c \
+	$(spooler_rig)
+tests_spooler_test_engines_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_engines_LDADD = tests/support/libharness.a \
+	spooler/libspooler.a $(TEST_LIBS)
+EXTRA_tests_spooler_test_engines_DEPENDENCIES = spooler/spooler$(EXEEXT)

@@ -47,6 +47,8 @@ struct mail {			/* one transaction as its listener knows it */
 	struct extent ext[16];	/* of a large one: lent until LARGE_TAKEN */
 	bool sent, answered;
 	enum store_result result;
+	unsigned code;		/* with STORED_REMOTE, and the reply */
+	char reply[128];
 	unsigned delivered;	/* bit per recipient: its host has it */
 	unsigned doubtful;	/* the same, or not */
 };

@@ -247,7 +247,7 @@ class Install:
 
 def installed(build, tell=say):
     """Installs the build into a folder every service user may enter."""
-    root = os.path.join(os.path.abspath(build), f"system-root.{os.getpid()}")
+    root = tempfile.mkdtemp(prefix="system-root.", dir=os.path.abspath(build))
     if os.geteuid() == 0 and not others_can_enter(os.path.abspath(build)):
         root = os.path.join(temp_dir("root"), "root")
     inst = Install(build, root)

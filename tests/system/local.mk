@@ -28,6 +28,11 @@ check-preflight: all
 	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-preflight \
 		--build $(abs_builddir)
 
+EXTRA_DIST += %D%/check-engines
+.PHONY: check-engines
+check-engines: all
+	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-engines \
+		--build $(abs_builddir)
 # Large messages in little memory; LARGE_COUNT of LARGE_MIB MiB at once.
 LARGE_COUNT = 100
 LARGE_MIB = 50
