@@ -13,7 +13,8 @@
 #include "spooler/suspects.h"
 
 #define SECOND_US 1000000u
-#define LOCK_WAIT_US (35u * SECOND_US)	/* a worker leaves within 30 s */
+/* The three tries of a start come to the 30 s in which workers leave. */
+#define LOCK_WAIT_US (11u * SECOND_US)
 #define QUEUE_IDLE_US (60u * SECOND_US)
 #define BATCHES_KEPT_US (120u * SECOND_US)
 #define OWN_ARENA (256u << 20)
