@@ -50,6 +50,7 @@ struct logfeed {
 	unsigned feed;		/* grows with each link and hello: what was read
 				 * for an earlier one is not sent */
 	uint64_t sent, acked;
+	uint64_t told;		/* position of the last event sent */
 	uint32_t epoch;		/* being read */
 	uint64_t offset;
 	bool reading;
@@ -111,6 +112,16 @@ receptions(enum journal_type type, struct slice payload,
 	scratch_fini(&scratch);
 }
 
+/* The logger knows positions of events only: what follows the last one that it
+ * has acknowledged needs no line.  Else a segment that ends with such a record
+ * would wait for an event behind it, for which a full journal has no room. */
+static void
+logged(struct logfeed *f)
+{
+	journal_logged(f->s->journal, f->state != FEED_DOWN &&
+	    f->acked >= f->told ? EC_MAX(f->acked, f->sent) : f->acked);
+}
+
 struct live {
 	struct ipc_link *link;
 	uint64_t position;
@@ -136,11 +147,14 @@ logfeed_durable(struct spooler *s, const struct journal_note *n)
 	f->sent = n->lsn;
 	if (n->type == JOURNAL_MESSAGE || n->type == JOURNAL_LARGE ||
 	    n->type == JOURNAL_RECEIVED) {
+		f->told = n->lsn;
 		receptions(n->type, slice_make(n->payload, n->length),
 		    send_live, &v);
 	} else if (n->type == JOURNAL_RETRY || n->type == JOURNAL_DONE) {
+		f->told = n->lsn;
 		send_live(&v, slice_make(n->payload, n->length));
 	}
+	logged(f);
 }
 
 static void
@@ -219,10 +233,12 @@ send_read(struct logfeed *f, struct feed_read *r)
 		uint64_t position = wire_u64(&w);
 		uint32_t len = wire_u32(&w);
 
+		f->told = position;
 		send_event(f->link, position, wire_bytes(&w, len));
 	}
 	f->offset = r->next;
 	f->sent = EC_MAX(f->sent, r->last);
+	logged(f);
 }
 
 /* Its memory goes when nothing more is to be read. */
@@ -348,16 +364,16 @@ logfeed_message(struct spooler *s, struct ipc_link *k, struct ipc_msg *m)
 		ipc_bad(k, "malformed %s", ipc_type_name(m->type));
 	} else if (m->type == IPC_LOG_ACK) {
 		f->acked = EC_MAX(f->acked, position);
-		journal_logged(s->journal, position);
+		logged(f);
 	} else if (m->type == IPC_LOG_HELLO) {
 		f->feed++;
 		f->acked = position;
-		journal_logged(s->journal, position);
-		f->sent = position;
+		f->sent = f->told = position;
 		f->epoch = EC_MIN((uint32_t)(position >> 32),
 		    journal_newest(s->journal));
 		f->offset = 0;
 		f->state = FEED_BEHIND;
+		logged(f);
 		read_more(f);
 	} else {
 		ipc_bad(k, "unexpected %s", ipc_type_name(m->type));
