@@ -172,6 +172,13 @@ judge(struct spooler *s, const struct name *n)
 	uint32_t ended = index_find(&p->ended, n->id);
 	uint32_t slot = index_find(&s->index, n->id);
 
+	if (slot != 0 && (index_at(&s->index, slot)->queue != 0 ||
+	    index_at(&s->index, slot)->txn != 0)) {
+		/* Half of a pair shows when it is loaded.  (What was begun and
+		 * came again has ended, and lives: these may be new files.) */
+		index_at(&s->index, slot)->flags |= MSG_FILES;
+		return false;
+	}
 	if (ended != 0) {
 		uint32_t epoch = index_at(&p->ended, ended)->due;
 
@@ -181,12 +188,6 @@ judge(struct spooler *s, const struct name *n)
 			p->leftovers++;
 			settle_remove(s, n->id, epoch);
 		}
-		return false;
-	}
-	if (slot != 0 && (index_at(&s->index, slot)->queue != 0 ||
-	    index_at(&s->index, slot)->txn != 0)) {
-		/* Half of a pair shows when it is loaded. */
-		index_at(&s->index, slot)->flags |= MSG_FILES;
 		return false;
 	}
 	if (n->has == HAS_DATA) {

@@ -8,6 +8,8 @@
 #include <check.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #define MEMORY "Spool_Engine = memory\n_Unsafe_Spool = true\n" \
 	"suppress_spool { num_retries = 2 }\n"
@@ -470,6 +472,60 @@ START_TEST(killed_while_storing)
 }
 END_TEST
 
+/* A .meta in each of the first directories that is read only when somebody
+ * writes: the listing of the store stands still until then. */
+static char stops[4][160];
+
+static void
+stop_listing(struct rig *r)
+{
+	uint64_t id = (uint64_t)time(NULL) << 32 | 0xffff0000u;
+
+	for (unsigned dir = 0; dir < ARRAY_LEN(stops); id++) {
+		char text[MSGID_TEXT_LEN + 1];
+
+		if (msgid_dir(id) == dir) {
+			msgid_format(id, text);
+			snprintf(stops[dir], sizeof stops[dir],
+			    "%s/%s.meta", r->dir, text);
+			ck_assert_int_eq(mkfifo(stops[dir], 0666), 0);
+			dir++;
+		}
+	}
+}
+
+/* A round was cut by a kill; its mail, sent again and answered while the
+ * directories are still being listed, keeps its new files. */
+START_TEST(hashed_again_while_listing)
+{
+	unsigned n = 100;
+
+	rig_start(&rig, "Spool_Engine = hashed\nSuspend_Delivery = true\n");
+	for (unsigned i = 0; i < n; i++) {
+		rig_store(&rig, 0, "a@example.com", 1, to_one, 3000);
+	}
+	while (rig_files(&rig, "[0-9A-F][0-9A-F]/*.meta") == 0) {
+		loop_turn(rig.loop, false);
+	}
+	rig.between = stop_listing;
+	rig_kill(&rig);
+	rig.between = NULL;
+	rig_until(&rig, all_answered, &rig);
+	for (unsigned i = 0; i < ARRAY_LEN(stops); i++) {
+		int fd = open(stops[i], O_RDWR | O_NONBLOCK);
+
+		ck_assert_int_ge(fd, 0);
+		rig_turn(&rig, 50000);
+		close(fd);
+	}
+	rig_turn(&rig, 700000);
+	for (unsigned i = 0; i < n; i++) {
+		ck_assert_int_eq(rig.mail[i]->result, STORED_OK);
+		ck_assert(in_file(rig.mail[i], 0));
+	}
+}
+END_TEST
+
 /* A graceful end, and the next process. */
 static void
 leave(void)
@@ -762,6 +818,10 @@ main(void)
 	tcase_add_loop_test(t, late_logger, 0, n);
 	tcase_add_loop_test(t, killed_at, 0, n * POINTS);
 	tcase_add_loop_test(t, killed_while_storing, 0, n);
+	suite_add_tcase(s, t);
+	t = tcase_create("hashed");
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, hashed_again_while_listing);
 	suite_add_tcase(s, t);
 	t = tcase_create("memory");
 	tcase_set_timeout(t, 60);
