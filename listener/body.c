@@ -8,7 +8,12 @@
  */
 #include "listener/listener.h"
 
+#include "common/mail/received.h"
+
 #define SECOND_EXTENT (16u << 10)
+#define MEND_BEYOND 128u	/* bytes beyond the threshold, at most */
+
+_Static_assert(RECEIVED_MAX + MEND_BEYOND <= RECEIVED_ROOM, "room for both");
 
 bool
 body_begin(struct session *s)
@@ -51,7 +56,8 @@ grow(struct session *s, size_t arrived)
 	size_t want = ARENA_BLOCK_BYTES;
 	struct extent x;
 
-	if (!b->large && b->size > s->set.large_threshold) {
+	/* (What is mended is in the middle of a piece here: take_some().) */
+	if (!b->large && !b->mending && b->size > s->set.large_threshold) {
 		large_begin(s);
 	}
 	if (b->large) {
@@ -117,13 +123,24 @@ put_mended(struct session *s, struct slice in)
 }
 
 /* How much may be decoded apart and mended then, which makes at most two bytes
- * of each and two more. */
+ * of each and two more.  It becomes large between two pieces only: what is
+ * decoded must find its place.  So the last piece before that goes just beyond
+ * the threshold (the room reserved for a trace header has place for it). */
 static size_t
 room_to_mend(struct session *s, size_t most)
 {
-	size_t room = s->body.large && !s->body.discard ?
-	    large_room(s, 2 * most + 2) : SIZE_MAX;
+	struct body *b = &s->body;
+	size_t room = SIZE_MAX;
 
+	if (!b->discard && !b->large && b->size > s->set.large_threshold) {
+		large_begin(s);
+	}
+	if (!b->discard && b->large) {
+		room = large_room(s, 2 * most + 2);
+	} else if (!b->discard) {
+		room = (size_t)EC_MIN(s->set.large_threshold - b->size,
+		    (uint64_t)2 * most) + MEND_BEYOND;
+	}
 	room = (room - EC_MIN(room, (size_t)2)) / 2;
 	if (room == 0) {
 		large_send(s);	/* that it comes back */

@@ -38,14 +38,33 @@ tests_spooler_test_store_LDADD = spooler/libspooler.a \
 # The real process, with the test as supervisor and all its peers.
 spooler_rig = tests/spooler/rig.c tests/spooler/rig.h \
 	tests/spooler/fake_listener.c tests/spooler/fake_deliverer.c
+spooler_steps = tests/spooler/steps.c tests/spooler/steps.h $(spooler_rig)
 check_PROGRAMS += tests/spooler/test_spooler tests/spooler/test_spooler_soak
 TESTS += tests/spooler/test_spooler tests/spooler/test_spooler_soak
 tests_spooler_test_spooler_SOURCES = tests/spooler/test_spooler.c \
-	$(spooler_rig)
+	$(spooler_steps)
 tests_spooler_test_spooler_CFLAGS = $(TEST_CFLAGS)
 tests_spooler_test_spooler_LDADD = tests/support/libharness.a \
 	spooler/libspooler.a $(TEST_LIBS)
 EXTRA_tests_spooler_test_spooler_DEPENDENCIES = spooler/spooler$(EXEEXT)
+check_PROGRAMS += tests/spooler/test_spooler_kill
+TESTS += tests/spooler/test_spooler_kill
+tests_spooler_test_spooler_kill_SOURCES = tests/spooler/test_spooler_kill.c \
+	$(spooler_steps)
+tests_spooler_test_spooler_kill_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_spooler_kill_LDADD = tests/support/libharness.a \
+	spooler/libspooler.a $(TEST_LIBS)
+EXTRA_tests_spooler_test_spooler_kill_DEPENDENCIES = \
+	spooler/spooler$(EXEEXT)
+check_PROGRAMS += tests/spooler/test_spooler_disk
+TESTS += tests/spooler/test_spooler_disk
+tests_spooler_test_spooler_disk_SOURCES = tests/spooler/test_spooler_disk.c \
+	$(spooler_steps)
+tests_spooler_test_spooler_disk_CFLAGS = $(TEST_CFLAGS)
+tests_spooler_test_spooler_disk_LDADD = tests/support/libharness.a \
+	spooler/libspooler.a $(TEST_LIBS)
+EXTRA_tests_spooler_test_spooler_disk_DEPENDENCIES = \
+	spooler/spooler$(EXEEXT)
 tests_spooler_test_spooler_soak_SOURCES = tests/spooler/test_spooler_soak.c \
 	$(spooler_rig)
 tests_spooler_test_spooler_soak_CFLAGS = $(TEST_CFLAGS)
