@@ -15,7 +15,6 @@
 #include "common/base/log.h"
 
 #define AGAIN_US 5000000u
-#define META_ROOM (64u << 10)
 
 struct convict {
 	struct workq_job job;
@@ -167,7 +166,7 @@ poison_convict(struct spooler *s, uint32_t slot)
 	v->slot = slot;
 	v->txn = m->txn;
 	v->id = m->id;
-	buf_init(&v->meta, META_ROOM);
+	buf_init(&v->meta, META_MAX_BYTES);
 	snprintf(v->why, sizeof v->why, "%u deliverers in a row ended while "
 	    "they were at work on it, the last one with nothing else begun%s\n",
 	    (unsigned)m->deaths, (m->flags & MSG_DOUBT) != 0 ?

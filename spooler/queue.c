@@ -365,6 +365,9 @@ void
 queues_sweep(struct queues *qs, uint64_t mono_us, uint64_t idle_us,
     void (*fn)(void *arg, struct queue *q), void *arg)
 {
+	if (qs->entering) {
+		return;
+	}
 	list_each(n, tmp, &qs->idle) {
 		struct queue *q = list_entry(n, struct queue, idle);
 

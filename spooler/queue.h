@@ -59,6 +59,8 @@ struct queues {
 	uint32_t wheel[WHEEL_LEVELS * WHEEL_SLOTS];
 	uint32_t n_active, n_delayed, n_flight, n_suspended;
 	uint64_t seed;
+	bool entering;			/* messages name queues that they do
+					 * not stand in yet: none is swept */
 };
 
 void queues_init(struct queues *qs, struct index *index, uint64_t mono_us);
@@ -92,7 +94,8 @@ void queues_due(struct queues *qs, uint64_t mono_us,
 	void (*fn)(void *arg, uint32_t msg), void *arg);
 /* Microseconds until the wheel must be looked at again; UINT64_MAX: never. */
 uint64_t queues_next_us(const struct queues *qs, uint64_t mono_us);
-/* Queues empty for longer than idle_us go: fn is told the number first. */
+/* Queues empty for longer than idle_us go (none while messages are entering):
+ * fn is told the number first. */
 void queues_sweep(struct queues *qs, uint64_t mono_us, uint64_t idle_us,
 	void (*fn)(void *arg, struct queue *q), void *arg);
 

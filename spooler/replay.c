@@ -547,6 +547,7 @@ on_turn_end(void *arg)
 			return;
 		}
 		p->phase = PHASE_STORE;
+		s->queues.entering = false;
 		handout_check_spoken(s);
 		intake_retry(s);
 		log_notice("replay: %u messages are back in their queues after "
@@ -618,6 +619,7 @@ replay_start(struct spooler *s, struct error *err_out)
 
 	(void)err_out;
 	s->replay = p;
+	s->queues.entering = true;
 	index_init(&p->batches);
 	index_init(&p->received);
 	index_init(&p->ended);

@@ -264,6 +264,9 @@ take_found(struct spooler *s, const struct name *n, const struct found *f)
 	index_set_settled(&s->index, m);
 	m->received_s = (uint32_t)(f->meta.env.received_us / 1000000u);
 	m->queue = q->number;
+	/* No record may be left that tells of it, and the next file may be a
+	 * delta: without it a later start would take it for a stranger's. */
+	checkpoint_note(s, m, journal_newest(s->journal));
 	s->replay->settled_found++;
 	held_place(s, slot);
 }

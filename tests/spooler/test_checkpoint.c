@@ -375,11 +375,92 @@ START_TEST(a_stranger_is_no_mail)
 }
 END_TEST
 
+static msgid young;
+
+/* A pair as an import puts it there just before a crash. */
+static void
+add_young(struct rig *r)
+{
+	char from[MSGID_TEXT_LEN + 1], to[MSGID_TEXT_LEN + 1], path[160];
+	static char bytes[1 << 16];
+	struct scratch mem;
+	struct meta meta;
+	struct buf text;
+	ssize_t n;
+	int fd;
+
+	young = clock_wall_us() / 1000000u << 32 | 60001u << 16 | 7u;
+	msgid_format(mail[N - 1]->id[0], from);
+	msgid_format(young, to);
+	snprintf(path, sizeof path, "%s/%s.meta", r->dir, from);
+	fd = open(path, O_RDONLY);
+	n = read(fd, bytes, sizeof bytes);
+	ck_assert_int_gt(n, 0);
+	close(fd);
+	scratch_init(&mem, META_MAX_BYTES);
+	ck_assert_int_eq(meta_read(slice_make(bytes, (size_t)n), &mem, &meta),
+	    META_OK);
+	meta.rcpt.id = young;
+	meta.env.rcpt = &meta.rcpt;
+	buf_init(&text, META_MAX_BYTES);
+	ck_assert(meta_write(&meta, &text));
+	snprintf(path, sizeof path, "%s/%s.meta", r->dir, to);
+	fd = open(path, O_WRONLY | O_CREAT, 0640);
+	ck_assert_int_eq(write(fd, text.ptr, text.len), (ssize_t)text.len);
+	close(fd);
+	buf_fini(&text);
+	scratch_fini(&mem);
+	snprintf(bytes, sizeof bytes, "cd %s && cp %s %s", r->dir, from, to);
+	ck_assert_int_eq(system(bytes), 0);
+}
+
+static bool
+is_put(void *arg)
+{
+	char path[160], item[1 + sizeof young] = { CHECKPOINT_PUT };
+	struct rig *r = arg;
+	bool found = false;
+	glob_t g;
+
+	memcpy(item + 1, &young, sizeof young);
+	snprintf(path, sizeof path, "%s/checkpoint/0*", r->dir);
+	ck_assert_int_eq(glob(path, 0, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		static char bytes[1 << 16];
+		int fd = open(g.gl_pathv[i], O_RDONLY);
+		ssize_t n = fd < 0 ? 0 : read(fd, bytes, sizeof bytes);
+
+		found = found || (n > 0 && memmem(bytes, (size_t)n, item,
+		    sizeof item) != NULL);
+		if (fd >= 0) {
+			close(fd);
+		}
+	}
+	globfree(&g);
+	return found;
+}
+
+/* What only its files told of is told of by the next checkpoint: in an hour it
+ * is young no more. */
+START_TEST(young_mail_is_remembered)
+{
+	settled_queue();
+	rig.deliverer[0].on_work = NULL;
+	rig.between = add_young;
+	rig_kill(&rig);
+	rig.between = NULL;
+	rig_until(&rig, is_put, &rig);
+	ck_assert_uint_eq(rig_files(&rig, "quarantine/*"), 0);
+	rig_stop(&rig);
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite *s = suite_create("checkpoint");
-	TCase *t = tcase_create("bytes"), *b = tcase_create("starts");
+	TCase *t = tcase_create("bytes"), *b = tcase_create("starts"),
+	    *y = tcase_create("young");
 	SRunner *r;
 	int failed;
 
@@ -393,6 +474,9 @@ main(void)
 	tcase_add_loop_test(b, start_after_harm, 0, ARRAY_LEN(harms));
 	tcase_add_test(b, a_stranger_is_no_mail);
 	suite_add_tcase(s, b);
+	tcase_set_timeout(y, 60);
+	tcase_add_test(y, young_mail_is_remembered);
+	suite_add_tcase(s, y);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
