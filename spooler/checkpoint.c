@@ -436,7 +436,7 @@ checkpoint_resume(struct spooler *s, uint32_t generation, uint32_t base,
 	c->base = base;
 	c->taken = EC_MAX(taken, journal_checkpoint(s->journal));
 	c->last_us = spooler_now(s);
-	if (generation != 0) {
+	if (generation != 0 && !s->incomplete) {
 		journal_covered(s->journal, lsn, generation);
 	}
 }

@@ -73,8 +73,12 @@ list_files(struct checkpoint_load *l)
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
-	if (d == NULL) {
+	/* Who wrote the newest may have died before it synced its name; what
+	 * is recycled on the strength of it would be lost with the power. */
+	if (d == NULL || l->s->fs->sync_dir(l->dir) < 0) {
 		list_failed(l);
+	}
+	if (d == NULL) {
 		return;
 	}
 	errno = 0;

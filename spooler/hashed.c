@@ -283,8 +283,11 @@ fail(struct spooler *s, struct hashed_round *r)
 
 		forget_items(s, r, t);
 		for (unsigned j = 0; j < t->n; j++) {
-			settle_remove_begun(s, r->items[t->first + j].meta
-			    .rcpt.id, r->epoch);
+			msgid id = r->items[t->first + j].meta.rcpt.id;
+
+			/* A listing on its way may have seen its files. */
+			replay_note_end(s, id, r->epoch);
+			settle_remove_begun(s, id, r->epoch);
 		}
 		intake_answer(s, &t->note, full ? STORED_FULL : STORED_FAILED);
 		x->holds--;
@@ -332,7 +335,8 @@ append(struct spooler *s, struct hashed_round *r)
 	struct buf b;
 	bool fits;
 
-	buf_init(&b, r->envelopes + (size_t)r->n_items * 128 + 4096);
+	/* At most: a queue and a message each. */
+	buf_init(&b, (size_t)r->n_items * 2 * CHECKPOINT_ITEM_MAX);
 	put_settled(s, r, &b);
 	ec_assert(!b.full);
 	fits = journal_fits(s->journal, b.len + r->envelopes +

@@ -350,6 +350,7 @@ admit(struct spooler *s, const struct meta *f)
 	/* No record tells of it: until a checkpoint does a start takes it for
 	 * mail because its id is young. */
 	checkpoint_note(s, m, journal_newest(s->journal));
+	checkpoint_want(s);
 	held_place(s, slot);
 }
 

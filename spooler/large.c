@@ -25,11 +25,14 @@
 #include "common/base/wire.h"
 
 #define WINDOWS_MAX 4096u	/* extents in one packet */
+#define STREAMS_MAX 4096u	/* each holds a descriptor: readers and the
+				 * journal need some, too */
 
 struct large {
 	struct spooler *s;
 	struct workq *thread;
 	struct list_node streams;
+	unsigned n_streams;
 	/* Bodies found at the start, to be judged when the journal is read. */
 	msgid *found;
 	size_t n_found;
@@ -42,7 +45,7 @@ struct stream {
 	uint8_t listener;
 	uint32_t incarnation;
 	bool gone;		/* its listener wants nothing of it any more */
-	bool heard;		/* its listener is not there to be answered */
+	bool heard;		/* its listener is there to be answered */
 	struct late_store store;	/* after STORE_LARGE: txn is not 0 */
 	/* The thread's. */
 	int fd;
@@ -161,6 +164,7 @@ drop_done(struct workq_job *job)
 	struct stream_job *j = container_of(job, struct stream_job, job);
 
 	list_remove(&j->t->link);
+	j->t->s->large->n_streams--;
 	free(j->t);
 	free(j);
 }
@@ -238,6 +242,11 @@ begin(struct spooler *s, struct ipc_link *k, msgid batch)
 	t->heard = true;
 	t->fd = -1;
 	list_push_back(&s->large->streams, &t->link);
+	if (++s->large->n_streams > STREAMS_MAX) {
+		t->result = STORED_FULL;
+		error_set(&t->err, ERROR_LIMIT, "%u large messages come in "
+		    "already", STREAMS_MAX);
+	}
 	return t;
 }
 
@@ -316,9 +325,16 @@ finish_done(struct workq_job *job)
 	struct stream_job *j = container_of(job, struct stream_job, job);
 	struct stream *t = j->t;
 	struct spooler *s = t->s;
+	const struct listener_peer *p = &s->listeners[t->listener];
 	struct txn *x = txn_at(&s->txns, t->store.txn);
 
 	free(j);
+	if (t->result == STORED_OK && (p->link == NULL ||
+	    p->incarnation != t->incarnation)) {
+		/* Its client got no 250, and will send it again. */
+		error_set(&t->err, ERROR_PROTOCOL, "its listener is gone");
+		t->result = STORED_FAILED;
+	}
 	if (t->result == STORED_OK && t->size != x->size) {
 		error_set(&t->err, ERROR_PROTOCOL, "%llu bytes came, not the "
 		    "%llu that were said", (unsigned long long)t->size,

@@ -193,6 +193,9 @@ try_outcome(struct spooler *s, struct ipc_link *k, unsigned deliverer,
 		handout_ack(s, deliverer, number);
 		return true;	/* the spooler before us wrote it */
 	}
+	if (w != NULL && w->written) {
+		return true;	/* said twice: acknowledged when durable */
+	}
 	if (w != NULL && w->ids != NULL) {
 		if (replay_percent(s) < 100) {
 			return false;
@@ -273,6 +276,8 @@ outcome_cut(struct spooler *s, uint32_t slot, const char *reply)
 	if (outcome_has_room(s, &o)) {
 		outcome_write(s, &o);
 	} else {
+		/* It must not be handed out meanwhile: outcome_due(). */
+		index_at(&s->index, slot)->flags |= MSG_END;
 		queue_delay(&s->queues, slot, spooler_now(s), 1000000u);
 	}
 }
@@ -371,6 +376,11 @@ outcome_due(void *arg, uint32_t slot)
 	struct spooler *s = arg;
 	struct msg *m = index_at(&s->index, slot);
 
+	if ((m->flags & MSG_END) != 0 && m->txn != 0 &&
+	    engine_answers_by(s, txn_at(&s->txns, m->txn))) {
+		outcome_cut(s, slot, OUTCOME_CUT);
+		return;
+	}
 	/* Before all have spoken a deliverer may have it. */
 	if (s->started_handout && ((m->flags & MSG_END) != 0 ||
 	    outcome_is_expired(s, m))) {

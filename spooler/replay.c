@@ -33,6 +33,7 @@
 #define ENTERED_PER_TURN 8192u
 
 static void next_segment(struct spooler *s);
+static bool has_ended(struct spooler *s, msgid id);
 
 /* Applies to the transaction and messages, not to queues: those come last. */
 static void
@@ -63,6 +64,7 @@ on_message(struct spooler *s, const struct journal_record *rec)
 		uint32_t slot = index_add(&s->index, env.rcpt[i].id);
 		struct msg *m;
 
+		has_ended(s, env.rcpt[i].id);	/* no more, if it was begun */
 		if (slot == 0) {
 			continue;	/* stored twice after a failed batch */
 		}

@@ -39,6 +39,7 @@ struct settle_body {		/* of one transaction, for the thread to read: its
 	msgid batch;
 	int fd;			/* of its segment, pinned */
 	uint64_t size, at;
+	bool lost;		/* it could not be read */
 };
 
 struct settle_item {		/* one message of a round */
@@ -151,13 +152,25 @@ round_free(struct settle_round *r)
 	    spooler_now(s));
 }
 
+/* A body that cannot be read stays where it is; the others settle. */
+static int
+lost(struct settle_body *b, const char *what)
+{
+	static struct log_rate rate;	/* one per place, as log_limited asks */
+
+	log_limited(&rate, EC_ERROR, "settling: %s: %s; that message stays in "
+	    "the journal", what, strerror(errno));
+	b->lost = true;
+	return 0;
+}
+
 /* Body of a transaction: its pieces, or read from the journal. */
 static int
 write_body(struct settle_round *r, const struct settle_item *it,
     struct store_dirty *d)
 {
 	struct spooler *s = r->s;
-	const struct settle_body *b = &r->bodies[it->body];
+	struct settle_body *b = &r->bodies[it->body];
 	struct slice whole;
 	char *copy;
 	ssize_t got;
@@ -168,10 +181,11 @@ write_body(struct settle_round *r, const struct settle_item *it,
 		    b->n, d, &r->err);
 	}
 	copy = xmalloc(b->size);
+	errno = EIO;
 	got = fs_read_full(s->fs, b->fd, copy, b->size, b->at);
 	if (got < 0 || (uint64_t)got != b->size) {
 		free(copy);
-		return error_sys(&r->err, "cannot read the journal");
+		return lost(b, "cannot read a body of the journal");
 	}
 	whole = slice_make(copy, b->size);
 	result = store_write_data(&s->store, it->meta.rcpt.id, &whole, 1,
@@ -181,32 +195,43 @@ write_body(struct settle_round *r, const struct settle_item *it,
 }
 
 static int
-settle_one(struct settle_round *r, struct settle_item *it, msgid *first,
+settle_data(struct settle_round *r, struct settle_item *it, msgid *first,
     struct store_dirty *d)
 {
+	struct settle_body *b = &r->bodies[it->body];
 	struct store *st = &r->s->store;
 
-	if (r->bodies[it->body].large) {
-		if (store_link_large(st, r->bodies[it->body].batch,
-		    it->meta.rcpt.id, d) < 0) {
-			return error_sys(&r->err, "cannot link a body of "
-			    "large/");
+	if (b->large) {
+		if (store_link_large(st, b->batch, it->meta.rcpt.id, d) == 0) {
+			return 0;
 		}
-	} else if (it->first) {
-		*first = it->meta.rcpt.id;
-		if (write_body(r, it, d) < 0) {
-			return -1;
+		return errno == ENOENT ? lost(b, "a body of large/ is not "
+		    "there") : error_sys(&r->err, "cannot link a body of "
+		    "large/");
+	}
+	if (!it->first) {
+		if (store_link_data(st, *first, it->meta.rcpt.id, d) == 0) {
+			return 0;
 		}
-	} else if (store_link_data(st, *first, it->meta.rcpt.id, d) < 0) {
 		if (errno != EMLINK) {
 			return error_sys(&r->err, "cannot link a spool file");
 		}
-		if (write_body(r, it, d) < 0) {
-			return -1;
-		}
-		*first = it->meta.rcpt.id;	/* the next ones link here */
 	}
-	return store_write_meta(st, &it->meta, d, &r->err);
+	*first = it->meta.rcpt.id;	/* the next ones link here */
+	return write_body(r, it, d);
+}
+
+static int
+settle_one(struct settle_round *r, struct settle_item *it, msgid *first,
+    struct store_dirty *d)
+{
+	struct settle_body *b = &r->bodies[it->body];
+
+	if (b->lost || settle_data(r, it, first, d) < 0) {
+		return b->lost ? 0 : -1;
+	}
+	return b->lost ? 0 : store_write_meta(&r->s->store, &it->meta, d,
+	    &r->err);
 }
 
 static void
@@ -312,7 +337,8 @@ round_append(struct settle_round *r)
 		/* One that has ended, or whose outcome is on its way to the
 		 * disk: that record would stand before this one and say
 		 * something newer. */
-		it->ok = (m->flags & MSG_GONE) == 0 && m->state != MSG_ENDING;
+		it->ok = !r->bodies[it->body].lost && m->state != MSG_ENDING &&
+		    (m->flags & MSG_GONE) == 0;
 		if (!it->ok) {
 			continue;
 		}

@@ -284,6 +284,21 @@ spoil(struct rig *r, bool cut)
 	ck_assert_int_eq(system(command), 0);
 }
 
+/* One whose body somebody took away does not keep others from settling. */
+START_TEST(spoiled_settles_others)
+{
+	unsigned n = 1;
+
+	rig_start(&rig, "Settle_After = 1\nRetry_Interval = 60\n");
+	rig.deliverer[0].on_work = job_defer;
+	stored(1, to_net);
+	spoil(&rig, false);
+	rig_store(&rig, 0, "a@example.com", 1, to_net, 100);
+	rig_until(&rig, all_settled, &n);
+	rig_stop(&rig);
+}
+END_TEST
+
 static void
 spoil_cut(struct rig *r)
 {
@@ -312,7 +327,7 @@ is_said(void *arg)
 /* Somebody damages the body: it is never delivered in part. */
 START_TEST(spoiled)
 {
-	rig_start(&rig, "");
+	rig_start(&rig, "Retry_Interval = 1\n");
 	rig.deliverer[0].on_work = job_defer;
 	stored(1, to_net);
 	rig.between = _i == 0 ? spoil_cut : spoil_gone;
@@ -388,6 +403,7 @@ main(void)
 	tcase_add_test(t, no_body);
 	tcase_add_loop_test(t, killed_at, 0, 3 * POINTS);
 	tcase_add_loop_test(t, spoiled, 0, 2);
+	tcase_add_test(t, spoiled_settles_others);
 	tcase_add_test(t, left_over);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
