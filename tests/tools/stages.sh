@@ -50,7 +50,7 @@ stage_gcc() {
 
 stage_check() {
 	run_shown "make check" "$logs/check.log" \
-		make -C build -j"$jobs" check
+		make -C build -j"$((2 * jobs))" check	# they mostly wait
 	result=$?
 	automake_counts "$logs/check.log"
 	show_skips "$logs/check.log"
@@ -60,7 +60,7 @@ stage_check() {
 sanitized_check() {
 	build_in build-sanitize --enable-sanitizers --enable-werror \
 		CFLAGS='-O1 -g' &&
-		make -C "$top/build-sanitize" -j"$jobs" check
+		make -C "$top/build-sanitize" -j"$((2 * jobs))" check
 }
 
 stage_sanitize() {
