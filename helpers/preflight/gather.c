@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 #include "common/base/fdio.h"
 #include "helpers/preflight/devices.h"
@@ -79,14 +80,28 @@ read_lines(const char *root, const char *path, const struct reader *r)
 struct search {
 	const char *path;
 	size_t best;
+	dev_t device;
 	struct facts_mount *out;
 };
+
+static void
+take_mount(struct facts_mount *m, const struct mount_entry *e)
+{
+	m->known = true;
+	m->major = e->major;
+	m->minor = e->minor;
+	slice_copy(m->type, sizeof m->type, e->type);
+	slice_copy(m->point, sizeof m->point, slice_of(e->point));
+	slice_copy(m->source, sizeof m->source, slice_of(e->source));
+	slice_copy(m->options, sizeof m->options, e->options);
+	slice_copy(m->super_options, sizeof m->super_options,
+	    e->super_options);
+}
 
 static bool
 on_mount(void *arg, struct slice line)
 {
 	struct search *s = arg;
-	struct facts_mount *m = s->out;
 	struct mount_entry e;
 	size_t covers;
 
@@ -94,29 +109,45 @@ on_mount(void *arg, struct slice line)
 		return true;
 	}
 	covers = mount_covers(e.point, s->path);
-	if (covers == 0 || covers < s->best) {
+	if (covers > 0 && covers >= s->best) {
+		s->best = covers;
+		take_mount(s->out, &e);
+	}
+	return true;
+}
+
+/* In a chroot whose root is no mount point our own list tells nothing of it:
+ * that of process 1 has its device. */
+static bool
+on_mount_of_device(void *arg, struct slice line)
+{
+	struct search *s = arg;
+	struct mount_entry e;
+
+	if (mountinfo_parse(line, &e) != PROC_OK ||
+	    makedev(e.major, e.minor) != s->device) {
 		return true;
 	}
-	s->best = covers;
-	m->known = true;
-	m->major = e.major;
-	m->minor = e.minor;
-	slice_copy(m->type, sizeof m->type, e.type);
-	slice_copy(m->point, sizeof m->point, slice_of(e.point));
-	slice_copy(m->source, sizeof m->source, slice_of(e.source));
-	slice_copy(m->options, sizeof m->options, e.options);
-	slice_copy(m->super_options, sizeof m->super_options, e.super_options);
-	return true;
+	take_mount(s->out, &e);
+	return false;
 }
 
 static int
 find_mount(const char *root, const char *path, struct facts_mount *out)
 {
 	struct search s = { .path = path, .out = out };
-	struct reader r = { on_mount, &s };
+	struct reader r = { on_mount, &s }, outer = { on_mount_of_device, &s };
+	struct stat st;
 
 	memset(out, 0, sizeof *out);
-	return read_lines(root, "/proc/self/mountinfo", &r);
+	if (read_lines(root, "/proc/self/mountinfo", &r) < 0) {
+		return -1;
+	}
+	if (!out->known && root[0] == '\0' && stat(path, &st) == 0) {
+		s.device = st.st_dev;
+		read_lines(root, "/proc/1/mountinfo", &outer);
+	}
+	return 0;
 }
 
 /* What exists of a path, without links: a spool not yet made lies where its
@@ -357,7 +388,8 @@ facts_gather(const struct facts_request *r, struct facts *out,
 	}
 	if (!out->mount.known) {
 		return error_set(err_out, ERROR_DAMAGE, "no line of "
-		    "%s/proc/self/mountinfo covers %s", root, out->place);
+		    "%s/proc/self/mountinfo covers %s (in a chroot: root can "
+		    "see more)", root, out->place);
 	}
 	out->journal_wanted = r->journal_wanted;
 	out->queue = r->queue;

@@ -42,6 +42,11 @@ MODES = ("none", "all", "prefix", "torn", "subset", "blocks")
 NAMES = ("ext4", "fuse", "fuse-plain")
 
 
+def has_root_mount():
+    return any(line.split()[4] == "/"
+               for line in lib.read_file("/proc/self/mountinfo").splitlines())
+
+
 def why_not(build):
     """The reason why no power can be cut here, or None."""
     if os.geteuid() != 0:
@@ -52,6 +57,9 @@ def why_not(build):
         return "there is no /dev/fuse here"
     if not os.path.exists(os.path.join(build, "tests/crash/fuse_disk")):
         return "built without libfuse3 (Debian package libfuse3-dev)"
+    if not has_root_mount():
+        return "/ is no mount point here (a chroot), so mounts of our own " \
+            "would be seen outside: mount --bind it onto itself first"
     for tool in ("mkfs.ext4", "e2fsck", "losetup", "mount", "umount"):
         if lib.shutil.which(tool) is None:
             return f"{tool} is not installed"

@@ -44,8 +44,9 @@ static void
 send_some(struct talker *t)
 {
 	while (t->out.len > 0) {
-		ssize_t n = send(t->fd, t->out.ptr, t->drip ? 1 : t->out.len,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(t->fd, t->out.ptr, t->drip == 0 ?
+		    t->out.len : EC_MIN(t->drip, t->out.len), MSG_NOSIGNAL |
+		    MSG_DONTWAIT);
 
 		if (n < 0) {
 			if (errno != EAGAIN) {
@@ -54,7 +55,7 @@ send_some(struct talker *t)
 			return;
 		}
 		buf_consume(&t->out, (size_t)n);
-		if (t->drip) {
+		if (t->drip != 0) {
 			return;		/* the next one in another turn */
 		}
 	}

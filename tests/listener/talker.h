@@ -21,7 +21,7 @@ struct talker {
 	int fd;
 	bool closed;		/* by the server */
 	bool mute;		/* it does not read */
-	bool drip;		/* one byte a write */
+	size_t drip;		/* bytes a write; 0: as it comes */
 	struct buf out;		/* not yet sent */
 	struct buf in;		/* all that came */
 	size_t parsed;

@@ -63,17 +63,17 @@ begin(const char *options)
 
 static const struct {
 	size_t size;
-	bool drip;
+	size_t drip;
 	bool large;
 } sizes[] = {
-	{ 1000, false, false },
-	{ THRESHOLD - 1, false, false },
-	{ THRESHOLD, false, false },
-	{ THRESHOLD + 1, false, true },
-	{ THRESHOLD + 1, true, true },
-	{ THRESHOLD * 2, false, true },
-	{ THRESHOLD + 20017, true, true },
-	{ 5000000, false, true },
+	{ 1000, 0, false },
+	{ THRESHOLD - 1, 0, false },
+	{ THRESHOLD, 0, false },
+	{ THRESHOLD + 1, 0, true },
+	{ THRESHOLD + 1, 7, true },
+	{ THRESHOLD * 2, 0, true },
+	{ THRESHOLD + 20017, 17, true },
+	{ 5000000, 0, true },
 };
 
 /* _i's low bit: lone line feeds are mended on their way. */
@@ -93,7 +93,7 @@ START_TEST(whole)
 	ck_assert_uint_eq(client[0].code[5], 250);
 	ck_assert(sp.store[0].large == sizes[_i / 2].large);
 	ck_assert(slice_eq(content(&sp.store[0]), buf_slice(&want)));
-	client[0].drip = false;
+	client[0].drip = 0;
 	say(0, MAIL1 "QUIT\r\n");
 	wait_end(0);
 	ck_assert_uint_eq(sp.n, 2);

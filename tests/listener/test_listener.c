@@ -72,7 +72,7 @@ static const struct {
 
 START_TEST(dialogue)
 {
-	for (int drip = 0; drip < 2; drip++) {
+	for (size_t drip = 0; drip < 2; drip++) {
 		unsigned before = sp.n;
 
 		client[0].fd = -1;
