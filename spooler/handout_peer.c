@@ -74,8 +74,7 @@ handout_check_spoken(struct spooler *s)
 	unsigned n = atomic_load(&b->n_workers[ROLE_DELIVERER]);
 	struct queue *q, *tmp;
 
-	if (s->started_handout || (s->replay != NULL &&
-	    replay_percent(s) < 100)) {
+	if (s->started_handout || !replay_is_read(s)) {
 		return;
 	}
 	for (unsigned d = 0; d < n && d < SPOOLER_DELIVERERS; d++) {

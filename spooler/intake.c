@@ -17,6 +17,7 @@
 #include "common/base/wire.h"
 
 #define ADDRESS_BYTES_MAX 512u
+#define ROOM_WAIT_US 20000000u	/* then 452: below what clients wait for */
 
 static void
 answer_as(struct spooler *s, unsigned listener, uint32_t incarnation,
@@ -180,6 +181,18 @@ keep_answered(struct spooler *s, const struct late_store *l)
 	list_push_back(&s->answered, &kept->link);
 }
 
+/* While settling makes room a sender waits for its reply rather than for its
+ * own next try. */
+static bool
+waits_for_room(struct spooler *s, struct late_store *l)
+{
+	if (l->full_us == 0) {
+		l->full_us = spooler_now(s);
+	}
+	return settle_makes_room(s) &&
+	    spooler_now(s) - l->full_us < ROOM_WAIT_US;
+}
+
 /* True if it need not wait any longer. */
 static bool
 try_store(struct spooler *s, struct late_store *l)
@@ -190,7 +203,7 @@ try_store(struct spooler *s, struct late_store *l)
 		l->incarnation };
 
 	if (l->resent) {
-		if (s->replay != NULL && replay_percent(s) < 100) {
+		if (!replay_is_read(s)) {
 			return false;
 		}
 		if (s->engine->by_remote || replay_has_batch(s, x->batch_id)) {
@@ -217,6 +230,9 @@ try_store(struct spooler *s, struct late_store *l)
 	case JOURNAL_BUSY:
 		return false;
 	case JOURNAL_FULL:
+		if (waits_for_room(s, l)) {
+			return false;
+		}
 		intake_refuse(s, l, STORED_FULL);
 		return true;
 	}
@@ -544,6 +560,7 @@ intake_second(struct spooler *s)
 			give_lease(s, p->link);
 		}
 	}
+	intake_retry(s);
 	intake_keep(s);
 	if (s->unqueued && replay_is_over(s)) {
 		queue_again(s);

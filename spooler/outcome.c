@@ -197,7 +197,7 @@ try_outcome(struct spooler *s, struct ipc_link *k, unsigned deliverer,
 		return true;	/* said twice: acknowledged when durable */
 	}
 	if (w != NULL && w->ids != NULL) {
-		if (replay_percent(s) < 100) {
+		if (!replay_is_read(s)) {
 			return false;
 		}
 		if (w->told && replay_has_work(s, number)) {

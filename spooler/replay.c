@@ -659,8 +659,14 @@ replay_has_received(const struct spooler *s, msgid batch)
 	    index_find(&s->replay->received, batch) != 0;
 }
 
-/* The checkpoint counts for a third, the journal for another, entering the
- * queues for the last. */
+bool
+replay_is_read(const struct spooler *s)
+{
+	return s->replay == NULL || s->replay->phase >= PHASE_STORE;
+}
+
+/* Checkpoint, journal and entering the queues count for a fifth each; the
+ * store for the rest, when it is read because it alone knows of mail. */
 unsigned
 replay_percent(const struct spooler *s)
 {
@@ -671,13 +677,14 @@ replay_percent(const struct spooler *s)
 	}
 	switch (p->phase) {
 	case PHASE_CHECKPOINT:
-		return (unsigned)(p->loaded * 33u / (p->to_load + 1));
+		return (unsigned)(p->loaded * 20u / (p->to_load + 1));
 	case PHASE_JOURNAL:
-		return 33u + p->segment * 33u / (p->n_segments + 1);
+		return 20u + p->segment * 20u / (p->n_segments + 1);
 	case PHASE_ENTER:
-		return 66u + (unsigned)((uint64_t)p->entered * 33u /
+		return 40u + (unsigned)((uint64_t)p->entered * 20u /
 		    (p->n_enter + 1));
 	case PHASE_STORE:
+		return p->damage ? 60u + p->dirs_done * 40u / 257u : 100u;
 	case PHASE_DONE:
 		break;
 	}

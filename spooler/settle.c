@@ -17,6 +17,7 @@
  */
 #include "spooler/engine.h"
 
+#include <malloc.h>
 #include <sys/syscall.h>
 
 #include "common/base/log.h"
@@ -28,6 +29,8 @@
 #define ROUND_RECORD_MAX (1u << 20)	/* bytes; any segment has room for it */
 #define REMOVE_BATCH 1024u
 #define AGAIN_US 5000000u
+#define GOES_ON_US 5000000u
+#define REST_US 1000000u
 #define PAUSE_MIN_US 5000u
 #define PAUSE_MAX_US 500000u
 
@@ -90,6 +93,8 @@ struct settle {
 	struct settle_round *waiting;	/* for room in the journal */
 	struct removal *removal;	/* being gathered */
 	size_t removing;
+	uint64_t ended_us;	/* a round, well; 0: none yet */
+	bool rested;		/* since then memory was given back */
 	bool unsure;		/* the thread's: a removal or sync failed once,
 				 * so what is gone may not be so durably */
 };
@@ -271,9 +276,8 @@ unmark(struct spooler *s, struct settle_item *it)
 	}
 	/* To the end of the order: others first. */
 	if (x->unsettled > 0) {
-		uint64_t when = spooler_now(s) + AGAIN_US;
-
-		x->settle_us = when - EC_MIN(when, s->set.settle_after_us);
+		x->settle_us = spooler_now(s) + AGAIN_US;
+		x->settle_again = true;
 		list_remove(&x->settle);
 		list_push_back(&s->settle_order, &x->settle);
 	}
@@ -306,6 +310,8 @@ settled(struct spooler *s, struct settle_item *it, uint32_t epoch)
 static void
 round_end(struct settle_round *r, uint32_t epoch)
 {
+	r->s->settle->ended_us = spooler_now(r->s);
+	r->s->settle->rested = false;
 	for (unsigned i = 0; i < r->n; i++) {
 		if (r->items[i].ok) {
 			settled(r->s, &r->items[i], epoch);
@@ -486,17 +492,27 @@ round_add(struct spooler *s, struct settle_round *r, struct txn *x)
 	return all;
 }
 
+/* How old mail must be: of any age, when the journal is half full. */
+static uint64_t
+settle_age(struct spooler *s)
+{
+	unsigned segments, left;
+
+	journal_counts(s->journal, &segments, &left);
+	return left <= segments / 2 ? 0 : s->set.settle_after_us;
+}
+
 static void
 begin_round(struct spooler *s)
 {
 	struct settle_round *r = NULL;
-	uint64_t now = spooler_now(s);
+	uint64_t now = spooler_now(s), age = settle_age(s);
 
 	list_each(n, tmp, &s->settle_order) {
 		struct txn *x = list_entry(n, struct txn, settle);
 
 		/* A reload may have changed the wait: it counts for all. */
-		if (x->settle_us + s->set.settle_after_us > now ||
+		if (x->settle_us + (x->settle_again ? 0 : age) > now ||
 		    (r != NULL && r->full)) {
 			break;
 		}
@@ -520,6 +536,16 @@ begin_round(struct spooler *s)
 	}
 }
 
+/* Transactions lie between what stays: free() alone keeps their pages. */
+static void
+rest(struct settle *t, uint64_t now)
+{
+	if (!t->running && !t->rested && now - t->ended_us > REST_US) {
+		malloc_trim(0);
+		t->rested = true;
+	}
+}
+
 void
 settle_tick(struct spooler *s)
 {
@@ -529,9 +555,20 @@ settle_tick(struct spooler *s)
 		t->waiting = NULL;
 	}
 	if (!t->running && spooler_now(s) >= t->not_before_us &&
-	    replay_percent(s) == 100) {
+	    replay_is_read(s)) {
 		begin_round(s);
 	}
+	rest(t, spooler_now(s));
+}
+
+bool
+settle_makes_room(struct spooler *s)
+{
+	const struct settle *t = s->settle;
+
+	settle_tick(s);
+	return t->running || (t->ended_us != 0 &&
+	    spooler_now(s) - t->ended_us < GOES_ON_US);
 }
 
 static void

@@ -366,6 +366,8 @@ void outcome_forget(struct spooler *s, uint32_t msg, uint32_t done_epoch);
 struct settle *settle_create(struct spooler *s);
 void settle_destroy(struct settle **t);
 void settle_tick(struct spooler *s);
+/* A round is on its way or ended well a moment ago. */
+bool settle_makes_room(struct spooler *s);
 /* A commit took this long: clients wait for it. */
 void settle_commit_took(struct spooler *s, uint64_t us);
 void settle_durable(struct spooler *s, const struct journal_note *n);
@@ -449,7 +451,10 @@ bool replay_knows(struct spooler *s, msgid id);
 bool replay_may_find(const struct spooler *s, const struct txn *x);
 /* A message ended: files of it that are still to be found are no mail. */
 void replay_note_end(struct spooler *s, msgid id, uint32_t done_epoch);
-unsigned replay_percent(const struct spooler *s);	/* of the journal */
+/* For people: of all mail that waits, how much is back. */
+unsigned replay_percent(const struct spooler *s);
+/* Checkpoint and journal are read: what they told of is in its queues. */
+bool replay_is_read(const struct spooler *s);
 /* What the journal ended has no files any more, or they go before any that are
  * written from now on. */
 bool replay_is_swept(const struct spooler *s);

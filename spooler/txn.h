@@ -43,7 +43,8 @@ struct txn {
 	char *env;		/* encoded, owned; slices below point into it */
 	struct slice sender, envid, group, binding;
 	uint64_t settle_us;	/* monotonic: since when it waits to be
-				 * Settle_After old */
+				 * Settle_After old; tried: when again */
+	bool settle_again;
 	struct list_node settle;	/* oldest first; in memory only:
 				 * memory.c's */
 	uint32_t wait_head;	/* messages waiting for its body, by msg.next */

@@ -272,12 +272,15 @@ judge_fs_journal(const struct facts *f, struct finding *out)
 	} else if (f->ext_journal == EXT_JOURNAL_UNKNOWN) {
 		finding_say(out, LEVEL_OK, "not told for %s", f->mount.type);
 	} else {
+		bool ext2 = strcmp(f->mount.type, "ext2") == 0;
 		char word[WORD_MAX];
 
-		finding_say(out, LEVEL_ADVICE, "%s without a journal",
-		    f->mount.type);
-		finding_why(out, "after a crash it needs a full e2fsck before "
-		    "the server can start; some find it faster");
+		finding_say(out, ext2 ? LEVEL_ADVICE : LEVEL_WARN,
+		    "%s without a journal", f->mount.type);
+		finding_why(out, ext2 ? "after a crash it needs a full e2fsck "
+		    "before the server can start; some find it faster" :
+		    "after a crash it needs a full e2fsck before the server "
+		    "can start, and few run it that way");
 		finding_mend(out, "umount it; tune2fs -j %s; mount it as ext4",
 		    shell_word(f->mount.source, word));
 	}

@@ -35,6 +35,7 @@ BODY = 4096
 DOMAINS = 50            # of the first part of a fill
 TICKS = os.sysconf("SC_CLK_TCK")
 SPARE_INODES = 512      # directories, journal, checkpoints
+ROLL_INODES = 100000    # mail that is taken while it is measured
 STALL_SECS = 60         # nothing settles or comes back for so long: given up
 TELL_SECS = 5           # between two lines about progress
 JOURNAL_MIB = 1024
@@ -99,7 +100,7 @@ def inodes_of(messages):
 def bytes_of(messages, bodies):
     """Blocks of .meta files, bodies and directories, inodes and journal."""
     return (messages * (4096 + 200) + bodies * 2 * BODY
-            + inodes_of(messages) * 256 + (JOURNAL_MIB + 512 << 20))
+            + (inodes_of(messages) + ROLL_INODES) * 256 + (JOURNAL_MIB + 512 << 20))
 
 
 # --- the place ---------------------------------------------------------------
@@ -119,7 +120,7 @@ class Place:
         for path in (self.dir, self.path):
             os.chmod(path, 0o755)
         self.kept = json.loads(lib.read_file(self.note) or "{}")
-        want = inodes_of(messages), bytes_of(messages, bodies)
+        want = inodes_of(messages) + ROLL_INODES, bytes_of(messages, bodies)
         say(f"needed: {want[0]} inodes, {want[1] >> 20} MiB")
         loop = os.path.exists(self.image) if self.kept else self.choose(args)
         if loop:

@@ -56,6 +56,37 @@ START_TEST(half_a_settle)
 }
 END_TEST
 
+static bool
+few_are_open(void *arg)
+{
+	(void)arg;
+	return rig.listener[0].outstanding < 20;
+}
+
+static bool
+none_is_open(void *arg)
+{
+	(void)arg;
+	return rig.listener[0].outstanding == 0;
+}
+
+/* Four times what the journal holds, faster than any of it is old enough to
+ * settle: senders wait a little, nobody is refused. */
+START_TEST(more_than_the_journal)
+{
+	rig_start(&rig, "Settle_After = 600\nJournal_Size = 16M\n");
+	for (unsigned i = 0; i < 640; i++) {
+		rig_store(&rig, 0, "a@example.com", 1, to_net, 100000);
+		rig_until(&rig, few_are_open, NULL);
+	}
+	rig_until(&rig, none_is_open, NULL);
+	for (unsigned i = 0; i < rig.n_mails; i++) {
+		ck_assert_int_eq(rig.mail[i]->result, STORED_OK);
+	}
+	rig_stop(&rig);
+}
+END_TEST
+
 /* Spools as people and disks leave them. */
 static void
 write_file(const struct rig *r, const char *name, const char *text)
@@ -211,6 +242,7 @@ main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, half_a_settle, 0, 2);
+	tcase_add_test(t, more_than_the_journal);
 	tcase_add_test(t, spoiled_store);
 	tcase_add_test(t, meta_without_data);
 	tcase_add_loop_test(t, damaged_journal, 0, 2);
