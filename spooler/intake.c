@@ -17,7 +17,6 @@
 #include "common/base/wire.h"
 
 #define ADDRESS_BYTES_MAX 512u
-#define ROOM_WAIT_US 20000000u	/* then 452: below what clients wait for */
 
 static void
 answer_as(struct spooler *s, unsigned listener, uint32_t incarnation,
@@ -184,24 +183,27 @@ keep_answered(struct spooler *s, const struct late_store *l)
 /* While settling makes room a sender waits for its reply rather than for its
  * own next try. */
 static bool
-waits_for_room(struct spooler *s, struct late_store *l)
+waits_for_room(struct spooler *s, const struct late_store *l)
 {
-	if (l->full_us == 0) {
-		l->full_us = spooler_now(s);
-	}
 	return settle_makes_room(s) &&
-	    spooler_now(s) - l->full_us < ROOM_WAIT_US;
+	    spooler_now(s) - l->came_us < s->set.room_wait_us;
 }
 
 /* True if it need not wait any longer. */
 static bool
 try_store(struct spooler *s, struct late_store *l)
 {
+	const struct listener_peer *p = &s->listeners[l->listener];
 	struct txn *x = txn_at(&s->txns, l->txn);
 	struct journal_note note = { .what = NOTE_STORE, .a = l->txn,
 		.b = l->seq, .c = (uint64_t)l->listener << 32 |
 		l->incarnation };
 
+	if (p->incarnation != l->incarnation || p->dead) {
+		/* Its client got no 250, and will send it again. */
+		intake_refuse(s, l, STORED_FAILED);
+		return true;
+	}
 	if (l->resent) {
 		if (!replay_is_read(s)) {
 			return false;
@@ -257,6 +259,7 @@ intake_try(struct spooler *s, const struct late_store *l)
 	struct late_store *waits = xmalloc(sizeof *waits);
 
 	*waits = *l;
+	waits->came_us = spooler_now(s);
 	/* Behind those that wait, or a stream of small ones starves a big
 	 * one. */
 	if ((l->resent || list_is_empty(&s->late_stores)) &&
@@ -380,6 +383,17 @@ txn_in_journal(struct spooler *s, struct txn *x, uint32_t epoch,
 	x->epoch = epoch;
 	x->body_at = payload_at + sizeof(uint32_t) + x->env_len;
 	journal_pin(s->journal, epoch);
+}
+
+void
+txn_left_journal(struct spooler *s, struct txn *x)
+{
+	uint32_t epoch = x->epoch;
+
+	/* First, as its segment's end makes room, which may begin a round. */
+	x->epoch = 0;
+	list_remove(&x->settle);
+	journal_unpin(s->journal, epoch);
 }
 
 void

@@ -16,7 +16,7 @@ struct late_store {	/* waits for room, for replay or its file */
 	uint32_t incarnation;
 	bool resent;
 	bool large;		/* its body came, or did not, to a file */
-	uint64_t full_us;	/* since when there is no room; 0: there was */
+	uint64_t came_us;
 };
 
 /* Into the journal, now or when there is room; l is copied. */

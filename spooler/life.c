@@ -237,6 +237,7 @@ read_settings(struct spooler *s)
 
 	s->set.settle_after_us = config_us(c, NULL, OPT_SETTLE_AFTER);
 	s->set.checkpoint_us = config_us(c, NULL, OPT_CHECKPOINT_INTERVAL);
+	s->set.room_wait_us = config_us(c, NULL, OPT_STORE_TIMEOUT) / 3;
 	s->set.arena_bytes = config_size(c, NULL, OPT_ARENA_SIZE);
 	s->set.large_bytes = config_size(c, NULL, OPT_LARGE_MESSAGE_THRESHOLD);
 	s->set.hostname = config_string(c, NULL, OPT_HOSTNAME);

@@ -540,8 +540,7 @@ outcome_forget(struct spooler *s, uint32_t slot, uint32_t done_epoch)
 	if (x != NULL) {
 		if ((m->flags & MSG_SETTLED) == 0 && x->unsettled > 0 &&
 		    --x->unsettled == 0) {
-			journal_unpin(s->journal, x->epoch);
-			x->epoch = 0;
+			txn_left_journal(s, x);
 		}
 		x->refs--;
 		m->txn = 0;

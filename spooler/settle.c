@@ -31,6 +31,7 @@
 #define AGAIN_US 5000000u
 #define GOES_ON_US 5000000u
 #define REST_US 1000000u
+#define REST_MESSAGES 10000u
 #define PAUSE_MIN_US 5000u
 #define PAUSE_MAX_US 500000u
 
@@ -94,7 +95,7 @@ struct settle {
 	struct removal *removal;	/* being gathered */
 	size_t removing;
 	uint64_t ended_us;	/* a round, well; 0: none yet */
-	bool rested;		/* since then memory was given back */
+	unsigned n_freed;	/* since memory was given back last */
 	bool unsure;		/* the thread's: a removal or sync failed once,
 				 * so what is gone may not be so durably */
 };
@@ -120,7 +121,7 @@ pause_after(struct spooler *s)
 	unsigned segments, left;
 
 	journal_counts(s->journal, &segments, &left);
-	if (left <= segments / 4 || t->idle_us == 0 ||
+	if (left <= EC_MAX(segments / 4, 2u) || t->idle_us == 0 ||
 	    spooler_now(s) - t->last_us > PAUSE_MAX_US) {
 		t->pause_us = 0;	/* or nobody waits */
 	} else if (t->now_us > t->idle_us + t->idle_us / 2) {
@@ -295,9 +296,7 @@ settled(struct spooler *s, struct settle_item *it, uint32_t epoch)
 	x = txn_at(&s->txns, m->txn);
 	x->file = m->id;
 	if (--x->unsettled == 0) {
-		journal_unpin(s->journal, x->epoch);
-		x->epoch = 0;
-		list_remove(&x->settle);
+		txn_left_journal(s, x);
 	}
 	if (m->state == MSG_ACTIVE || m->state == MSG_DELAYED) {
 		m->txn = 0;
@@ -310,11 +309,13 @@ settled(struct spooler *s, struct settle_item *it, uint32_t epoch)
 static void
 round_end(struct settle_round *r, uint32_t epoch)
 {
-	r->s->settle->ended_us = spooler_now(r->s);
-	r->s->settle->rested = false;
+	struct settle *t = r->s->settle;
+
 	for (unsigned i = 0; i < r->n; i++) {
 		if (r->items[i].ok) {
 			settled(r->s, &r->items[i], epoch);
+			t->ended_us = spooler_now(r->s);
+			t->n_freed++;
 		} else {
 			unmark(r->s, &r->items[i]);
 		}
@@ -492,14 +493,15 @@ round_add(struct spooler *s, struct settle_round *r, struct txn *x)
 	return all;
 }
 
-/* How old mail must be: of any age, when the journal is half full. */
+/* How old mail must be: of any age, when a third of the journal is left.
+ * (With half of it left the next checkpoint is asked for, and may do.) */
 static uint64_t
 settle_age(struct spooler *s)
 {
 	unsigned segments, left;
 
 	journal_counts(s->journal, &segments, &left);
-	return left <= segments / 2 ? 0 : s->set.settle_after_us;
+	return left <= EC_MAX(segments / 3, 2u) ? 0 : s->set.settle_after_us;
 }
 
 static void
@@ -512,8 +514,13 @@ begin_round(struct spooler *s)
 		struct txn *x = list_entry(n, struct txn, settle);
 
 		/* A reload may have changed the wait: it counts for all. */
-		if (x->settle_us + (x->settle_again ? 0 : age) > now ||
-		    (r != NULL && r->full)) {
+		if (r != NULL && r->full) {
+			break;
+		}
+		if (x->settle_us + (x->settle_again ? 0 : age) > now) {
+			if (x->settle_again) {
+				continue;	/* not those behind it, too */
+			}
 			break;
 		}
 		if (r == NULL) {
@@ -540,9 +547,21 @@ begin_round(struct spooler *s)
 static void
 rest(struct settle *t, uint64_t now)
 {
-	if (!t->running && !t->rested && now - t->ended_us > REST_US) {
+	if (!t->running && t->n_freed >= REST_MESSAGES &&
+	    now - t->ended_us > REST_US) {
 		malloc_trim(0);
-		t->rested = true;
+		t->n_freed = 0;
+	}
+}
+
+static void
+begin_if_due(struct spooler *s)
+{
+	struct settle *t = s->settle;
+
+	if (!t->running && spooler_now(s) >= t->not_before_us &&
+	    replay_is_read(s)) {
+		begin_round(s);
 	}
 }
 
@@ -550,14 +569,13 @@ void
 settle_tick(struct spooler *s)
 {
 	struct settle *t = s->settle;
+	struct settle_round *r = t->waiting;
 
-	if (t->waiting != NULL && round_append(t->waiting)) {
-		t->waiting = NULL;
+	t->waiting = NULL;	/* its end may bring us here again */
+	if (r != NULL && !round_append(r)) {
+		t->waiting = r;
 	}
-	if (!t->running && spooler_now(s) >= t->not_before_us &&
-	    replay_is_read(s)) {
-		begin_round(s);
-	}
+	begin_if_due(s);
 	rest(t, spooler_now(s));
 }
 
@@ -566,8 +584,8 @@ settle_makes_room(struct spooler *s)
 {
 	const struct settle *t = s->settle;
 
-	settle_tick(s);
-	return t->running || (t->ended_us != 0 &&
+	begin_if_due(s);
+	return (t->running && t->waiting == NULL) || (t->ended_us != 0 &&
 	    spooler_now(s) - t->ended_us < GOES_ON_US);
 }
 

@@ -116,6 +116,8 @@ struct deliverer_peer {
 
 struct settings {	/* of the configuration, as used per message */
 	uint64_t settle_after_us, checkpoint_us;
+	uint64_t room_wait_us;		/* a third of Store_Timeout: the
+					 * listener counts from before us */
 	uint64_t arena_bytes;	/* Arena_Size, of each listener */
 	uint64_t large_bytes;	/* a settled body above it is not brought into
 				 * memory */
@@ -268,6 +270,8 @@ void intake_admit(struct spooler *s, struct txn *x, uint64_t lsn);
  * segment. */
 void txn_in_journal(struct spooler *s, struct txn *x, uint32_t epoch,
 	uint64_t payload_at);
+/* None of its messages needs its record any more. */
+void txn_left_journal(struct spooler *s, struct txn *x);
 
 /* handout */
 void handout_link_up(struct spooler *s, struct ipc_link *k);

@@ -35,7 +35,8 @@ BODY = 4096
 DOMAINS = 50            # of the first part of a fill
 TICKS = os.sysconf("SC_CLK_TCK")
 SPARE_INODES = 512      # directories, journal, checkpoints
-ROLL_INODES = 100000    # mail that is taken while it is measured
+ROLL_INODES = 300000    # mail that is taken while it is measured, each with
+                        # a body of its own
 STALL_SECS = 60         # nothing settles or comes back for so long: given up
 TELL_SECS = 5           # between two lines about progress
 JOURNAL_MIB = 1024
@@ -100,7 +101,8 @@ def inodes_of(messages):
 def bytes_of(messages, bodies):
     """Blocks of .meta files, bodies and directories, inodes and journal."""
     return (messages * (4096 + 200) + bodies * 2 * BODY
-            + (inodes_of(messages) + ROLL_INODES) * 256 + (JOURNAL_MIB + 512 << 20))
+            + (inodes_of(messages) + ROLL_INODES) * 256
+            + ROLL_INODES // 2 * (4096 + 2 * BODY) + (JOURNAL_MIB + 512 << 20))
 
 
 # --- the place ---------------------------------------------------------------
