@@ -185,8 +185,15 @@ keep_answered(struct spooler *s, const struct late_store *l)
 static bool
 waits_for_room(struct spooler *s, const struct late_store *l)
 {
-	return settle_makes_room(s) &&
-	    spooler_now(s) - l->came_us < s->set.room_wait_us;
+	static struct log_rate rate;	/* one per place, as log_limited asks */
+
+	if (!settle_makes_room(s) ||
+	    spooler_now(s) - l->came_us >= s->set.room_wait_us) {
+		return false;
+	}
+	log_limited(&rate, EC_WARNING, "the journal is full: senders wait for "
+	    "their 250 while mail settles (more Journal_Size lasts longer)");
+	return true;
 }
 
 /* True if it need not wait any longer. */
@@ -199,11 +206,6 @@ try_store(struct spooler *s, struct late_store *l)
 		.b = l->seq, .c = (uint64_t)l->listener << 32 |
 		l->incarnation };
 
-	if (p->incarnation != l->incarnation || p->dead) {
-		/* Its client got no 250, and will send it again. */
-		intake_refuse(s, l, STORED_FAILED);
-		return true;
-	}
 	if (l->resent) {
 		if (!replay_is_read(s)) {
 			return false;
@@ -214,6 +216,11 @@ try_store(struct spooler *s, struct late_store *l)
 			keep_answered(s, l);
 			return true;
 		}
+	}
+	if (p->incarnation != l->incarnation || p->dead) {
+		/* Its client got no 250, and will send it again. */
+		intake_refuse(s, l, STORED_FAILED);
+		return true;
 	}
 	if (l->large && !x->large) {
 		/* The spooler before us had its body, and is gone with it. */

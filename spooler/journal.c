@@ -276,8 +276,9 @@ fits(const struct journal *j, uint64_t bytes, unsigned n, enum claim claim)
 	if (come > keep) {
 		return JOURNAL_OK;
 	}
+	/* With less to come the current one is of the reserve itself. */
 	return num_round_up(j->gather->len + need, JOURNAL_BLOCK) <= left &&
-	    (come > 0 || claim == CLAIM_FREEING) ? JOURNAL_OK : JOURNAL_FULL;
+	    come >= keep ? JOURNAL_OK : JOURNAL_FULL;
 }
 
 enum journal_room

@@ -15,6 +15,7 @@
 #define SECOND_US 1000000u
 /* The three tries of a start come to the 30 s in which workers leave. */
 #define LOCK_WAIT_US (11u * SECOND_US)
+#define ROOM_WAIT_US (10u * SECOND_US)	/* with Store_Timeout = 0 */
 #define QUEUE_IDLE_US (60u * SECOND_US)
 #define BATCHES_KEPT_US (120u * SECOND_US)
 #define OWN_ARENA (256u << 20)
@@ -238,6 +239,9 @@ read_settings(struct spooler *s)
 	s->set.settle_after_us = config_us(c, NULL, OPT_SETTLE_AFTER);
 	s->set.checkpoint_us = config_us(c, NULL, OPT_CHECKPOINT_INTERVAL);
 	s->set.room_wait_us = config_us(c, NULL, OPT_STORE_TIMEOUT) / 3;
+	if (s->set.room_wait_us == 0) {
+		s->set.room_wait_us = ROOM_WAIT_US;
+	}
 	s->set.arena_bytes = config_size(c, NULL, OPT_ARENA_SIZE);
 	s->set.large_bytes = config_size(c, NULL, OPT_LARGE_MESSAGE_THRESHOLD);
 	s->set.hostname = config_string(c, NULL, OPT_HOSTNAME);

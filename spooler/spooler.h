@@ -116,8 +116,8 @@ struct deliverer_peer {
 
 struct settings {	/* of the configuration, as used per message */
 	uint64_t settle_after_us, checkpoint_us;
-	uint64_t room_wait_us;		/* a third of Store_Timeout: the
-					 * listener counts from before us */
+	uint64_t room_wait_us;	/* a third of Store_Timeout: the listener
+				 * counts from before us */
 	uint64_t arena_bytes;	/* Arena_Size, of each listener */
 	uint64_t large_bytes;	/* a settled body above it is not brought into
 				 * memory */

@@ -388,8 +388,8 @@ facts_gather(const struct facts_request *r, struct facts *out,
 	}
 	if (!out->mount.known) {
 		return error_set(err_out, ERROR_DAMAGE, "no line of "
-		    "%s/proc/self/mountinfo covers %s (in a chroot: root can "
-		    "see more)", root, out->place);
+		    "%s/proc/self/mountinfo covers %s: in a chroot run it as "
+		    "root", root, out->place);
 	}
 	out->journal_wanted = r->journal_wanted;
 	out->queue = r->queue;

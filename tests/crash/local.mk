@@ -9,14 +9,15 @@ check-kill: all
 		--build $(abs_builddir) --rounds $(ROUNDS) \
 		$${SEED:+--seed $$SEED} $(KILL_FLAGS)
 
-# A message that kills its deliverer, among others.
+# A message that kills its deliverer, among others; with so many deliverers.
+POISON_DELIVERERS = 2 1
 EXTRA_DIST += %D%/check-poison
 .PHONY: check-poison
 check-poison: all
-	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-poison \
-		--build $(abs_builddir) --deliverers 2
-	$(AM_V_at)/usr/bin/python3 $(srcdir)/%D%/check-poison \
-		--build $(abs_builddir) --deliverers 1
+	$(AM_V_at)for n in $(POISON_DELIVERERS); do \
+		/usr/bin/python3 $(srcdir)/%D%/check-poison \
+			--build $(abs_builddir) --deliverers $$n || exit 1; \
+	done
 
 # Power loss at every point, failing calls, and the controls that prove it.
 # STATES, FAILS, SEED, CRASH_MUTANTS and CRASH_CONTROLS can be set.

@@ -350,6 +350,28 @@ START_TEST(start_after_harm)
 }
 END_TEST
 
+static bool
+is_back(void *arg)
+{
+	(void)arg;
+	return rig_score(&rig, SCORE_S_REPLAY_PERCENT) == 100;
+}
+
+/* 100 % is said when all is back, also of mail that only the store knows. */
+START_TEST(percent_counts_the_store)
+{
+	settled_queue();
+	rig.deliverer[0].on_work = NULL;
+	harm = 0;
+	rig.between = do_harm;
+	rig_kill(&rig);
+	rig.between = NULL;
+	rig_until(&rig, is_back, NULL);
+	ck_assert_uint_eq(rig_score(&rig, SCORE_S_QUEUED), N - GONE);
+	rig_stop(&rig);
+}
+END_TEST
+
 static void
 add_stranger(struct rig *r)
 {
@@ -472,6 +494,7 @@ main(void)
 	tcase_set_timeout(b, 60);
 	tcase_add_test(b, start_from_a_checkpoint);
 	tcase_add_loop_test(b, start_after_harm, 0, ARRAY_LEN(harms));
+	tcase_add_test(b, percent_counts_the_store);
 	tcase_add_test(b, a_stranger_is_no_mail);
 	suite_add_tcase(s, b);
 	tcase_set_timeout(y, 60);

@@ -80,6 +80,11 @@ START_TEST(full_and_reserve)
 	ck_assert_uint_eq(free_segments, 2);	/* the reserve of six */
 	n = rig.n;
 	ck_assert_int_eq(journal_fits(rig.j, 20000, 1, true), JOURNAL_OK);
+	/* What an outcome leaves of a segment of the reserve is for outcomes. */
+	ck_assert_int_eq(rig_append(&rig, 20000, true, false), JOURNAL_OK);
+	rig_drain(&rig);
+	more++;
+	ck_assert_int_eq(journal_fits(rig.j, 100, 1, false), JOURNAL_FULL);
 	while ((room = rig_append(&rig, 20000, true, false)) != JOURNAL_FULL) {
 		rig_drain(&rig);
 		more++;

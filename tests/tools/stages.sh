@@ -13,7 +13,8 @@ table=
 CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-10}
 export CK_TIMEOUT_MULTIPLIER
 
-stages="tools gcc check sanitize fuzz format lint road errors preflight spooltools crash kill power large distcheck demo"
+stages="tools gcc check sanitize fuzz format lint resolver road errors preflight
+	spooltools engines faults crash kill poison power large distcheck demo"
 
 skip() {
 	say "SKIP: $*"
@@ -105,6 +106,14 @@ json_stage() { # WHAT LOG COMMAND...
 	return "$result"
 }
 
+stage_resolver() {
+	run_shown "check-resolver: a real zone and a real forwarder" \
+		"$logs/resolver.log" make -C build check-resolver || return
+	if grep '^SKIP' "$logs/resolver.log"; then
+		return "$SKIPPED"
+	fi
+}
+
 stage_road() {
 	json_stage "check-road: real DNS, foreign clients and servers" \
 		"$logs/road.log" make -C build check-road
@@ -123,6 +132,26 @@ stage_spooltools() {
 stage_preflight() {
 	json_stage "check-preflight: ec_check on real file systems" \
 		"$logs/preflight.log" make -C build check-preflight
+}
+
+stage_engines() {
+	json_stage "check-engines: each answers as it promises" \
+		"$logs/engines.log" make -C build check-engines
+}
+
+stage_faults() {
+	json_stage "check-faults: the disk fails under a running server" \
+		"$logs/faults.log" make -C build check-faults
+}
+
+# The short form; POISON_DELIVERERS="2 1" for all of it.
+stage_poison() {
+	run_shown "check-poison: a message that kills its deliverers" \
+		"$logs/poison.log" make -C build check-poison \
+		"POISON_DELIVERERS=${POISON_DELIVERERS:-2}"
+	result=$?
+	tail -n 1 "$logs/poison.log"
+	return "$result"
 }
 
 # The short form; STATES, FAILS and MUTANTS for more.
